@@ -17,6 +17,10 @@ from .inspect import FootOption, read_options
 app = common.make_app()
 
 _Map = Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")]
+_Calibrations = Annotated[
+    list[Path] | None,
+    typer.Option("--calibration", metavar="<path>", help="Document of grf-calibrate for RECORDING; repeatable."),
+]
 _Person = Annotated[str, typer.Option("--participant", help="Code of the person, if RECORDING names none.")]
 _Leak = Annotated[
     str, typer.Option("--allow-leak", help="Name of the leak by which one of the training is answered all the same.")
@@ -146,6 +150,7 @@ def estimate(
     insole: _Insole = "",
     heel_m: _Heel = 0.0,
     unknown: _Unknown = "refuse",
+    calibration: _Calibrations = None,
     column_map: _Map = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
     side: _Side = None,
@@ -182,6 +187,7 @@ def estimate(
             other_people=other_people, accept_beyond=accept_beyond, balanced=not no_balance, mapping=mapping,
             static=static, person=person, out=out, insole=insole, heel_m=heel_m, unknown=unknown,
             force=force, surface=None if surface is None else surface.value, report=report, tell=common.say,
+            calibrations=tuple(calibration or ()),
         )  # fmt: skip
     values = summary(result)
     print(json.dumps(values, indent=2, allow_nan=False) if as_json else words(values))

@@ -77,6 +77,7 @@ def estimate(
     report: PathLike | None = None,
     force: bool = False,
     tell: Callable[[str], None] | None = None,
+    calibrations: Sequence[PathLike] = (),
 ) -> Estimate:
     """Return the force of both feet in a recording, as ``grf-estimate`` estimates it.
 
@@ -114,6 +115,8 @@ def estimate(
         Overwrite ``out`` and ``report``.
     tell
         Called with what a reader noticed of the file.
+    calibrations
+        Calibration documents of one device's recording; a trial is calibrated by ``grf-sync``.
 
     Raises
     ------
@@ -151,7 +154,7 @@ def estimate(
     if about is not None and not request.cut:
         # a wearer has no plates: the detector that the model's figures are of
         request = request.model_copy(update={"cut": about.cut})
-    source, clocks = _source(recording, options, tell, surface, picture_of(loaded.spec))
+    source, clocks = _source(recording, options, tell, surface, picture_of(loaded.spec), calibrations)
     estimated = replace(estimate_source(loaded, folder, source, request), clocks=clocks)
     if path is not None:
         written, notes = write_estimate(estimated, path, geometry=geometry, heel_m=heel_m, unknown=unknown, force=force)
@@ -189,6 +192,7 @@ def _source(
     tell: Callable[[str], None] | None,
     surface: Surface | None,
     picture: str,
+    calibrations: Sequence[PathLike] = (),
 ) -> tuple[EstimateSource, tuple[str, ...]]:
     """Return what is estimated from, and how its clocks were joined where it is several recordings.
 
@@ -198,11 +202,15 @@ def _source(
         What the pictures of a film are to show; empty where the model takes none.
     """
     if isinstance(recording, list | tuple) and len(recording) > 1:
+        if calibrations:
+            raise BadInputError("calibrations are applied to one recording; join several by grf-sync --calibration")
         joined = joined_source(recording, options, tell, surface=surface)
         return joined.source, joined.clocks
     alone: Any = recording[0] if isinstance(recording, list | tuple) and recording else recording
     if not (isinstance(alone, str | os.PathLike) and is_film(path := Path(alone))):
-        return open_source(alone, options, tell), ()
+        return open_source(alone, options, tell, calibrations), ()
+    if calibrations:
+        raise BadInputError(f"{path}: is a film, which no calibration is for")
     film = film_recording(path, options, picture=picture)
     for note in film.notes:
         if tell is not None:

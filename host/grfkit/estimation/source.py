@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..arguments import ArgumentError, as_choice, as_path, refused_field
 from ..arrays import PathLike
+from ..calibrate import apply
 from ..errors import BadInputError
 from ..gait.stances import SOURCES
 from ..io import ReadOptions, read
@@ -22,6 +23,7 @@ from ..provenance import InputFile, describe_input
 from ..records import Recording, Trial
 from ..records.by_hand import by_hand_findings
 from ..records.person import person_of, read_person
+from ..sync.documents import load_documents
 
 NOT_STATED = "not stated"
 """Participant of a device's own recording, which names nobody, where the user names nobody either."""
@@ -148,7 +150,10 @@ class EstimateSource:
 
 
 def open_source(
-    recording: PathLike | Recording | Trial, options: ReadOptions | None, tell: Callable[[str], None] | None
+    recording: PathLike | Recording | Trial,
+    options: ReadOptions | None,
+    tell: Callable[[str], None] | None,
+    calibrations: Sequence[PathLike] = (),
 ) -> EstimateSource:
     """Return a trial of grf-sync or a recording, from memory or from any file that grfkit reads.
 
@@ -156,16 +161,19 @@ def open_source(
     ----------
     tell
         Called with what a reader noticed of the file.
+    calibrations
+        Documents that are applied to a device's own recording; see :func:`grfkit.calibrate.apply`.
 
     Raises
     ------
     BadInputError
-        If a file is neither, or options were given that a trial has no use for.
+        If a file is neither, or options or calibrations were given that a trial has no use for.
     """
     if isinstance(recording, Trial):
+        _refuse_calibrations(calibrations, "the trial")
         return EstimateSource(_not_refused(recording, "the trial"), "trial", True, None)
     if isinstance(recording, Recording):
-        return EstimateSource(Trial(recording.tree), "recording", False, None)
+        return EstimateSource(Trial(_applied(recording, calibrations).tree), "recording", False, None)
     path = as_path(recording, what="a recording or a trial")
     if _is_trial(path):
         if options not in (None, ReadOptions()):
@@ -173,12 +181,28 @@ def open_source(
                 f"{path}: is a trial, which states all itself; leave out --column-map, --rate-hz, --side"
                 " (options in Python)"
             )
+        _refuse_calibrations(calibrations, str(path))
         return EstimateSource.of_trial(path)
     opened = read(path, options)
     for note in opened.notes:
         if tell is not None:
             tell(f"{path.name}: {note}")
-    return EstimateSource.of_recording(opened, path)
+    return EstimateSource.of_recording(_applied(opened, calibrations), path)
+
+
+def _applied(recording: Recording, calibrations: Sequence[PathLike]) -> Recording:
+    documents = load_documents([as_path(c, what="a calibration document") for c in calibrations])
+    if documents.lags is not None:
+        raise BadInputError("a lag table is for grf-sync, which aligns; one recording has nothing to be late for")
+    return apply(recording, [*documents.plates, *documents.wearables])
+
+
+def _refuse_calibrations(calibrations: Sequence[PathLike], name: str) -> None:
+    if calibrations:
+        raise BadInputError(
+            f"{name}: is a trial, whose recordings grf-sync --calibration calibrates before it aligns them; leave"
+            " --calibration out (calibrations in Python)"
+        )
 
 
 def _not_refused(trial: Trial, name: str) -> Trial:
