@@ -158,6 +158,8 @@ def test_what_cannot_be_calibrated_is_refused(runs: Path, tmp_path: Path, capsys
         return error
 
     assert "1 run of the bench" in refused(*options(runs, 1), *area)
+    assert "0 runs of the bench" in refused(*options(runs), *area)
+    assert "is the same recording as" in refused(*options(runs, 1, 2, 1), *area)
     assert "give --cell-area-mm2" in refused(*options(runs, 1, 2), "--out", out)
     assert "--out CELLS.json is missing" in refused(*options(runs, 1, 2))
     strangers = ["pressure", "--columns", runs / "bench.toml"]

@@ -38,6 +38,8 @@ FEWEST_ROWS = 500
 """Rows of a table at the least: ten seconds at 50 Hz; less is no run."""
 LARGEST_TABLE = 200_000_000
 """Values of a table at most: a 280-cell insole at 50 Hz for four hours."""
+LEAST_KNOWN_SHARE = 0.5
+"""Share of the bench's rows that must hold a load; chosen by hand."""
 _DELIMITERS = ("\t", ";", ",")
 
 
@@ -144,6 +146,10 @@ def read_bench(cells: Path, load: Path, columns: BenchMap) -> BenchFile:
     unit = parse_unit(columns.bench.unit)
     require(columns.bench.unit, unit.canonical, what="bench")
     factor = unit.factor * (G if unit.canonical == "kg" else 1.0)
+    known = np.isfinite(values)
+    if known.mean() < LEAST_KNOWN_SHARE:
+        raise BadInputError(f"{load}: its load is missing in {100 * (1 - known.mean()):.0f} % of the rows")
+    load_s, values = load_s[known], values[known]
     name = cells.name if cells == load else f"{cells.name} with {load.name}"
     return BenchFile(name, cells_s, table[:, first:last], load_s, values * factor)
 

@@ -70,6 +70,17 @@ def calibrate_pressure(
             f"{len(benches)} files of the bench and {len(runs)} of the cells; give one for each, or none"
         )
     where = bench_map(columns)
+    digests = [describe_input(path).sha256 for path in runs]
+    for later, digest in enumerate(digests):
+        if (first := digests.index(digest)) < later:
+            raise BadInputError(
+                f"{runs[later]}: is the same recording as {runs[first]}; a law is judged on runs it has not seen"
+            )
+    if len(runs) < 2:
+        raise BadInputError(
+            f"{len(runs)} {'run' if len(runs) == 1 else 'runs'} of the bench; two or more are needed, so that a law can"
+            " be judged on one it has not seen"
+        )
     area_m2 = _area_m2(where, area_mm2)
     zero: Zero = "document" if zero_s is None else "start"
     joined, clocks = [], []
