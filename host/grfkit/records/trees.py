@@ -52,18 +52,15 @@ class StreamTree:
 
     @property
     def provenance(self) -> Provenance:
-        """Return what made this; an empty one for a tree put together by hand that states none.
+        """Return what made this.
 
         Raises
         ------
         BadInputError
             If what is stored is no provenance.
         """
-        stored = self.tree.attrs.get("provenance")
-        if stored is None:
-            return Provenance()
         try:
-            return Provenance.model_validate_json(stored)
+            return Provenance.model_validate_json(self.tree.attrs["provenance"])
         except ValidationError as error:
             raise BadInputError(f"the stored provenance cannot be used: {refusal(error, Provenance)}") from error
 
