@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,6 @@ from grfkit.units import G
 from test_io_text import refused, write
 
 EMG_HZ, ACC_HZ = 1259.2593, 148.1481
-# Files of Trigno Discover 1.4 to 1.7 and EMGworks: the folder tests/fixtures of the package 'delsys' (MIT)
-REAL = Path(os.environ.get("GRFKIT_DELSYS_FIXTURES", "/nowhere"))
 
 
 def discover(*, timed: bool = False, rows: int = 85, comma: str = ", ", decimal: str = ".") -> str:
@@ -125,18 +122,3 @@ def test_damage_is_refused(tmp_path: Path, change: tuple[str, str], says: str) -
 def test_a_file_without_data_is_refused(tmp_path: Path) -> None:
     assert "cut off" in refused(write(tmp_path, "\n".join(discover().splitlines()[:5]) + "\n"))
     assert "no data" in refused(write(tmp_path, "\n".join(discover().splitlines()[:7]) + "\n"))
-
-
-@pytest.mark.recordings
-@pytest.mark.parametrize("name", ["discover150", "discover164_basic", "discover164_link", "discover170"])
-def test_real_files(name: str) -> None:
-    path = REAL / f"{name}.csv"
-    if not path.exists():
-        pytest.skip("set GRFKIT_DELSYS_FIXTURES to tests/fixtures of the package 'delsys'")
-    got = read(path)
-    first = path.read_text().splitlines()[7].split(",")
-    stream = next(s for s in got.streams.values() if s.attrs["kind"] == "imu")
-    at = 3 if "link" in name else 1
-    assert float(stream["acc_x"][0]) == pytest.approx(float(first[at]) * G)
-    magnitude = np.sqrt(sum(stream[f"acc_{axis}"].values[0] ** 2 for axis in "xyz"))
-    assert magnitude == pytest.approx(G, rel=0.2)

@@ -191,6 +191,8 @@ def open_source(
 
 
 def _applied(recording: Recording, calibrations: Sequence[PathLike]) -> Recording:
+    if not calibrations:
+        return recording
     documents = load_documents([as_path(c, what="a calibration document") for c in calibrations])
     if documents.lags is not None:
         raise BadInputError("a lag table is for grf-sync, which aligns; one recording has nothing to be late for")

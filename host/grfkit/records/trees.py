@@ -52,15 +52,18 @@ class StreamTree:
 
     @property
     def provenance(self) -> Provenance:
-        """Return what made this.
+        """Return what made this; an empty one for a tree put together by hand that states none.
 
         Raises
         ------
         BadInputError
             If what is stored is no provenance.
         """
+        stored = self.tree.attrs.get("provenance")
+        if stored is None:
+            return Provenance()
         try:
-            return Provenance.model_validate_json(self.tree.attrs["provenance"])
+            return Provenance.model_validate_json(stored)
         except ValidationError as error:
             raise BadInputError(f"the stored provenance cannot be used: {refusal(error, Provenance)}") from error
 
