@@ -22,7 +22,6 @@ EXTRAS = {
     "textual": "tui",
     "pylsl": "lsl",
     "matplotlib": "plot",
-    "pyarrow": "parquet",
     "av": "video",
     "cv2": "video",
 }

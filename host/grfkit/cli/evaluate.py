@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from . import common
-from .train import Config, Device, Epochs, FeaturesBy, Force, Imagenet, Json, Kind, Method, Network, Preset, Trials
+from .train import Config, Device, Epochs, FeaturesBy, Force, Json, Kind, Method, Network, Preset, Trials
 
 app = common.make_app()
 
 
-@app.command(epilog=common.EXIT_CODES)
+class _CompareAll(TyperCommand):
+    """The command, whose ``--compare`` without names means all."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return what is left of the arguments, ``all`` put where ``--compare`` names nothing."""
+        given: list[str] = []
+        for k, argument in enumerate(args):
+            given.append(argument)
+            if argument == "--compare" and (k + 1 == len(args) or args[k + 1].startswith("--")):
+                given.append("all")
+        return list(super().parse_args(ctx, given))
+
+
+@app.command(cls=_CompareAll, epilog=common.EXIT_CODES)
 def evaluate(
     trials: Trials,
     model: Annotated[
@@ -56,7 +70,8 @@ def evaluate(
         typer.Option(
             "--compare",
             help="Methods side by side on the same folds, with commas: networks, methods and presets, as"
-            " lstm,cnn2d_lstm,ridge. Every pair over people, ranks, error against cost.",
+            " lstm,cnn2d_lstm,ridge. Every pair over people, ranks, error against cost. With --features or --preset"
+            " sugiarto2025: networks (none named: all) without, with, and with others' features; the study's claims.",
         ),
     ] = "",
     features: Annotated[
@@ -64,11 +79,24 @@ def evaluate(
         typer.Option(
             "--features",
             help="Facts of people as inputs: alignment (of the knees), side (the affected one), both or none; shuffled"
-            " gives everybody another's, a control.",
+            " gives everybody another's, a control. Beside --compare several: alignment,both.",
         ),
     ] = "",
     features_by: FeaturesBy = "",
-    imagenet: Imagenet = None,
+    imagenet: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--imagenet",
+            help="Your file of ImageNet weights for resnet50 or inception3 (.pth, .safetensors). Beside --compare one"
+            " of each may be given (--imagenet A --imagenet B): both starts are compared.",
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, help="Trainings from so many starts, of a comparison with features.")
+    ] = 1,
+    draws: Annotated[
+        int, typer.Option("--draws", min=1, help="Exchanges of features between people, its control.")
+    ] = 3,
     other_people: common.OtherPeople = "",
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for answers.nc and evaluation.json; a stopped run goes on.")
@@ -92,6 +120,7 @@ def evaluate(
             trials, model=model, preset=preset, kind=kind, config=config, method=method, network=network, split=split,
             regimes=regimes, epochs=epochs, device=device, search=search, personalise=personalise,
             compare=compare, features=features, features_by=features_by, imagenet=imagenet,
+            seeds=seeds, draws=draws,
             other_people=other_people, out=out, report=report, workers=workers, scheduler=scheduler,
             force=force, progress=progress,
         )  # fmt: skip

@@ -106,7 +106,11 @@ def scores_text(scores: dict[str, Any]) -> str:
                 f"{axis}: +-{band['half_width_bw']:.3f} BW holds {100 * band['within']:.0f} % of a new participant's"
                 f" samples for {100 * band['level']:.0f} % of participants (observed {100 * band['held']:.0f} %)"
             )
-    if "comparison" in scores:
+    if "feature_comparison" in scores:
+        from ..evaluation.feature_comparison import feature_words
+
+        lines += ["", *feature_words(scores["feature_comparison"])]
+    elif "comparison" in scores:
         from ..evaluation.comparison import comparison_words
 
         lines += ["", *comparison_words(scores["comparison"])]

@@ -6,13 +6,13 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from ..arguments import ArgumentError, as_choice, as_path, refuse_other, refuse_other_ending
+from ..arguments import as_path, refuse_other, refuse_other_ending
 from ..arrays import PathLike
 from ..artefacts import check_file, written_together, written_whole
 from ..errors import BadInputError
@@ -30,33 +30,21 @@ from ..learn.recipe import Recipe, recipe_of, recipe_of_model, spec_of
 from ..learn.search_plan import SearchPlan, plan_of, search_of_model
 from ..learn.spec import ModelSpec
 from ..learn.training_job import Progress
-from ..learn.transfer import REGIMES, Regime
+from ..learn.transfer import Regime
 from ..learn.window_sources import WindowSource, load_sets
 from ..records.stance_set import StanceSet
 from .comparison import compared_methods, comparison, comparison_csv, costs
+from .feature_comparison import compare_features, features_csv, people_csv
+from .feature_methods import compares_features, feature_plan
 from .given_model import evaluate_given, packaged_model
+from .imagenet_starts import Weights, single_file, weights_of
 from .methods import ChosenMethod, baseline_methods
 from .nested_search import SearchedMethod, search_document, search_folds, searched_name
 from .personal_folds import PersonalPlan, TrainedMethod, check_personal, personalise_folds, plan_of_counts
 from .predictions import Predictions, predict_folds
 from .recipe_methods import DRAWS, exchanged_methods, folds_of, network_methods
+from .request_checks import check_for_card, regimes_of
 from .scores import scores
-
-
-def _check_for_card(folder: Path, recipe: Recipe, regimes: Sequence[str]) -> None:
-    """Refuse an evaluation whose headline could not stand on the model's card."""
-    if recipe.leaks or recipe.split in ("leave_one_trial_out", "within_trial"):
-        why = "; ".join(recipe.leaks) or recipe.split
-        raise BadInputError(
-            f"{folder}: its recipe leaks ({why}), and what leaks is no figure for a model's card; evaluate its recipe"
-            " without the model: --preset, --config (preset, config in Python)"
-        )
-    if regimes and regimes[-1] != recipe.regime:
-        raise BadInputError(
-            f"{folder}: was trained by regime '{recipe.regime or 'none'}', and the last of --regimes (regimes in"
-            f" Python), '{regimes[-1]}', would be the headline on its card; name the model's own one last, or leave out"
-            " --model (model in Python)"
-        )
 
 
 def evaluate(
@@ -77,7 +65,9 @@ def evaluate(
     compare: str | Sequence[str] = (),
     features: str = "",
     features_by: str = "",
-    imagenet: PathLike | None = None,
+    imagenet: PathLike | Sequence[PathLike] | None = None,
+    seeds: int = 1,
+    draws: int = DRAWS,
     other_people: str = "",
     out: PathLike | None = None,
     report: PathLike | None = None,
@@ -114,9 +104,14 @@ def evaluate(
         ``scores["comparison"]`` then holds every pair over people, ranks, and error against cost.
     features
         Facts of people as inputs: ``alignment``, ``side``, ``both``, ``none``; ``shuffled``, a control, gives everybody
-        another's, in three draws.
+        another's. With ``compare`` (networks, or ``all``) several, such as ``alignment,both``: every network without,
+        with, and with those of others; ``scores["feature_comparison"]`` holds contrasts, ranks and, of the preset
+        ``sugiarto2025`` (a reconstruction, not replication), the verdict on each of the study's claims.
+    seeds, draws
+        Of a comparison with features: trainings from different starts, and exchanges of features between people.
     features_by, imagenet
-        Of :func:`~grfkit.learn.training_job.train`.
+        Of :func:`~grfkit.learn.training_job.train`; with ``compare`` a file of ``resnet50``, of ``inception3`` or of
+        each, which are then trained from it and from random weights.
     other_people
         Whose people these are, where some have the code of others in the training of a packaged model: they are named
         so, and the findings repeat that it was stated. Without it they are refused.
@@ -188,18 +183,25 @@ def evaluate(
         method = "network"
     recipe = recipe_of(
         preset, kind, config, network=network, split=split, epochs=epochs, device=device, method=method,
-        features=features, features_by=features_by, imagenet=imagenet, base=base, compared=bool(compare),
+        features="" if compare else features, features_by=features_by,
+        imagenet=None if compare else single_file(imagenet), base=base, compared=bool(compare) and not features,
     )  # fmt: skip
+    weights = weights_of(imagenet) if compare else ()
+    if weights and not compares_features(compare, features, recipe):
+        raise BadInputError(
+            "--imagenet beside --compare is of comparisons with features: add --features, or --preset sugiarto2025"
+            " (imagenet, features, preset in Python)"
+        )
     plan = search_of_model(spec) if spec is not None else None if search is None else plan_of(recipe, search)
     check_device(recipe.train.device)
-    names = _regimes(regimes)
+    names = regimes_of(regimes)
     counts = personalise if isinstance(personalise, Sequence) and not isinstance(personalise, str) else [personalise]
     text = ",".join(map(str, counts))
     personal = plan_of_counts(text) if text else None
     # refused before the windows are cut and hours are spent on training
     target = None if out is None else _checked_output(as_path(out, what="the folder to write"), force=force)
     if folder is not None:
-        _check_for_card(Path(folder), recipe, names)
+        check_for_card(Path(folder), recipe, names)
     windows = load_sets(data, recipe)
     tell = progress or (lambda *_: None)
     how: dict[str, Any] = {
@@ -212,8 +214,9 @@ def evaluate(
         if folder is not None and spec is not None:
             check_people(Path(folder), spec.participants, windows.participants)
         predictions = evaluate_recipe(
-            windows, recipe, regimes=names, search=plan, personal=personal, compare=compare, **how
-        )
+            windows, recipe, regimes=names, search=plan, personal=personal, compare=compare, features=features,
+            seeds=seeds, draws=draws, weights=weights, **how,
+        )  # fmt: skip
     if target is not None:
         target.mkdir(exist_ok=True)
         with written_together((target / "answers.nc", target / "evaluation.json"), force=True) as (answers, document):
@@ -222,6 +225,11 @@ def evaluate(
         if compare:
             with written_whole(target / "comparison.csv", force=True) as pairs:
                 pairs.write_text(comparison_csv(predictions.scores["comparison"]), encoding="utf-8")
+        if compared := predictions.scores.get("feature_comparison"):
+            with written_whole(target / "features.csv", force=True) as rows:
+                rows.write_text(features_csv(compared), encoding="utf-8")
+            with written_whole(target / "features_people.csv", force=True) as rows:
+                rows.write_text(people_csv(compared), encoding="utf-8")
     if folder is not None:
         add_evaluation(Path(folder), predictions.scores)
     if page is not None:
@@ -233,18 +241,6 @@ def evaluate(
 
 def _spec_of(model: PathLike | GrfModel) -> ModelSpec:
     return model.spec if isinstance(model, GrfModel) else spec_of(as_path(model, what="a model's folder"))
-
-
-def _regimes(regimes: str | Sequence[str]) -> tuple[Regime, ...]:
-    """Return regimes of a text such as ``A,B`` or ``all``, or as they are; unknown ones are refused by their users."""
-    if isinstance(regimes, str):
-        names = [name for name in regimes.replace(" ", "").split(",") if name]
-        regimes = REGIMES if regimes.strip().lower() == "all" else [as_choice(name, REGIMES) for name in names]
-    refuse_other(regimes, Iterable, "regimes as 'A,B' or a list of them")
-    # before hours are spent on windows
-    if wrong := [name for name in regimes if name not in REGIMES]:
-        raise ArgumentError("regimes", f"names '{wrong[0]}', expected some of {', '.join(REGIMES)}, or all")
-    return cast("tuple[Regime, ...]", tuple(regimes))
 
 
 def _checked_output(folder: Path, *, force: bool) -> Path:
@@ -263,6 +259,10 @@ def evaluate_recipe(
     search: SearchPlan | None = None,
     personal: PersonalPlan | None = None,
     compare: str | Sequence[str] = (),
+    features: str = "",
+    seeds: int = 1,
+    draws: int = DRAWS,
+    weights: Sequence[Weights] = (),
     workers: int = 0,
     cluster: Any = None,
     results: Path | None = None,
@@ -274,8 +274,8 @@ def evaluate_recipe(
     ----------
     search
         Also the network with settings searched anew in every fold, nested; it becomes the headline.
-    compare
-        Of :func:`evaluate`; the last one named is the headline.
+    compare, features, seeds, draws, weights
+        Of :func:`evaluate`, ``weights`` those of ``imagenet``; the last one named is the headline.
     personal
         Also the headline's error against calibration strides of the tested, under ``personalisation``.
 
@@ -289,8 +289,16 @@ def evaluate_recipe(
     transfer = bool(regimes or recipe.regime)
     if search is not None and transfer:
         raise BadInputError("a search is of a network alone, not of a regime; leave out one of them")
-    networks = compared_methods(compare, recipe, data) if compare else network_methods(recipe, regimes)
     folds = folds_of(data, recipe, transfer=transfer)
+    if compare and compares_features(compare, features, recipe):
+        facts_plan = feature_plan(compare, features, recipe, data, seeds=seeds, draws=draws, weights=weights)
+        with _shared(data, apart=bool(workers) or cluster is not None) as file:
+            predictions = compare_features(
+                data, recipe, facts_plan, folds, shared=file, workers=workers, cluster=cluster, results=results,
+                progress=progress,
+            )  # fmt: skip
+        return _with_about(predictions, data, recipe, as_given, findings)
+    networks = compared_methods(compare, recipe, data) if compare else network_methods(recipe, regimes)
     facts = () if recipe.features == "shuffled" else facts_of(recipe.train.statics)
     methods: tuple[Method, ...] = (
         *baseline_methods(data, statics=facts), *exchanged_methods(networks, recipe, DRAWS)
@@ -327,18 +335,27 @@ def evaluate_recipe(
             )
     if transfer:
         predictions = of_surface(predictions, surface)
-    about = {
-        "recipe": recipe.model_dump(mode="json"),
-        # beside the recipe that was used: `usable` may have left out what no window knows
-        "asked": as_given.model_dump(mode="json"),
-        "people": list(data.participants),
-        "headline_regime": regimes[-1] if regimes else recipe.regime,
-    }
     table = scores(predictions)
     if compare:
         more["comparison"] = comparison(table, costs(networks, data))
-    table = table | more | about | {"excluded": data.excluded, "findings": list(findings)}
-    return replace(predictions, scores=table)
+    more["headline_regime"] = regimes[-1] if regimes else recipe.regime
+    return _with_about(replace(predictions, scores=table | more), data, recipe, as_given, findings)
+
+
+def _with_about(
+    predictions: Predictions, data: StanceSet, recipe: Recipe, asked: Recipe, findings: Sequence[str]
+) -> Predictions:
+    """Return the predictions, whose scores say what was evaluated and how."""
+    about = {
+        "recipe": recipe.model_dump(mode="json"),
+        # beside the recipe that was used: `usable` may have left out what no window knows
+        "asked": asked.model_dump(mode="json"),
+        "people": list(data.participants),
+        "headline_regime": recipe.regime,
+        "excluded": data.excluded,
+        "findings": list(findings),
+    }
+    return replace(predictions, scores=about | predictions.scores)
 
 
 @contextmanager

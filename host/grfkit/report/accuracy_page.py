@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..arrays import PathLike
 from ..stats.spm import FEWEST
 from .comparison_part import compared_sections
+from .feature_part import feature_section
 from .html import page, write_page
 from .numbers import DASH, fixed
 from .panel import LegendKey, Panel, PanelAxis, axis, legend
@@ -53,6 +54,7 @@ def render_accuracy_report(evaluation: Evaluation) -> str:
         search=_search(evaluation),
         personal=_personal(evaluation),
         compared=compared_sections(evaluation, NAMES),
+        facts_of_people=feature_section(evaluation),
     )
 
 

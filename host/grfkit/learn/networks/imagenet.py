@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import pickle
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import Field
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ...errors import BadInputError
 from .base import Body, NetworkConfig
+from .imagenet_file import checked, content_of, weights_in
 from .planes import Planes, completed, over_time, picture, planes_of
 
 if TYPE_CHECKING:
@@ -65,7 +61,7 @@ class ImagenetConfig(NetworkConfig):
         given = super().for_windows(windows)
         update: dict[str, Any] = {} if self.planes else {"planes": planes_of(tuple(windows.channels))}
         if self.imagenet:
-            update["imagenet_sha256"] = hashlib.sha256(_content(Path(self.imagenet))).hexdigest()
+            update["imagenet_sha256"] = hashlib.sha256(content_of(Path(self.imagenet))).hexdigest()
         return given.model_copy(update=update)
 
 
@@ -126,54 +122,9 @@ class ImagenetBody(Body):
         if not config.imagenet:
             return
         path = Path(config.imagenet)
-        content = _content(path)
+        content = content_of(path)
         if config.imagenet_sha256 and hashlib.sha256(content).hexdigest() != config.imagenet_sha256:
             raise BadInputError(f"{path}: changed while training began; start again")
-        given = _weights(path, content)
         own = self.trunk.state_dict()
-        # how many batches a norm has seen is not in older files, and nothing hangs on it
-        needed = [name for name in own if not name.endswith("num_batches_tracked")]
-        missing = [name for name in needed if name not in given]
-        if missing:
-            raise BadInputError(
-                f"{path}: holds no weights of {config.name} ('{missing[0]}' and {len(missing) - 1} more of"
-                f" {len(needed)} are missing); expected a state_dict with torchvision's names"
-            )
-        other = [name for name in needed if tuple(given[name].shape) != tuple(own[name].shape)]
-        if other:
-            raise BadInputError(
-                f"{path}: '{other[0]}' has shape {tuple(given[other[0]].shape)}, expected {tuple(own[other[0]].shape)}"
-            )
-        if any(not bool(torch.isfinite(given[name]).all()) for name in needed):
-            raise BadInputError(f"{path}: holds numbers that are not finite")
-        self.trunk.load_state_dict(own | {name: given[name].to(own[name].dtype) for name in needed})
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInputError(
-            f"{path}: cannot be read ({error.strerror}); imagenet in [network] is a file of weights"
-        ) from error
-
-
-def _weights(path: Path, content: bytes) -> dict[str, Tensor]:
-    """Return tensors by name; nothing but tensors is unpickled."""
-    try:
-        # of a file of another kind torch also warns; what it is is said below
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if path.suffix == ".safetensors":
-                found: Any = load(content)
-            else:
-                found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, ValueError, EOFError, LookupError) as error:
-        # torch's own words are of its versions
-        raise BadInputError(
-            f"{path}: is no file of weights, or not a whole one ({len(content):,} bytes); expected a .pth with a"
-            " state_dict or a .safetensors"
-        ) from error
-    if not isinstance(found, dict) or not all(isinstance(v, Tensor) for v in found.values()):
-        raise BadInputError(f"{path}: holds no state_dict (tensors by name)")
-    return {str(name): value for name, value in found.items()}
+        given = checked(path, weights_in(path, content), config.name, own)
+        self.trunk.load_state_dict(own | {name: value.to(own[name].dtype) for name, value in given.items()})

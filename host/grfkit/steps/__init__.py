@@ -1,1 +1,0 @@
-"""Every step of trials in one table."""
