@@ -57,6 +57,7 @@ PATHS: dict[str, Callable[[Any], Any]] = {
     "align, reference": lambda path: grfkit.align(path, [lab().reference], surface="treadmill"),
     "align, wearable": lambda path: grfkit.align(lab().reference, path, surface="treadmill"),
     "find_stances": grfkit.find_stances,
+    "step_table": grfkit.step_table,
     "cut_windows": grfkit.cut_windows,
     "train": lambda path: grfkit.train(path, network="mlp", epochs=1),
     "evaluate": lambda path: grfkit.evaluate(path, network="mlp", epochs=1),

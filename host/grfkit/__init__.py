@@ -7,7 +7,7 @@ function gives the next takes. Names are loaded when they are first used, so tha
 files to recordings  :func:`read`, :func:`read_film`, :func:`inspect`, :class:`Recording`, :func:`fetch`,
                      :func:`simulate_trial`
 one clock            :func:`align`, :func:`align_session`, :func:`assemble`, :class:`ClockMap`, :class:`Trial`
-stances              :func:`find_stances`, :func:`cut_windows`, :class:`StanceSet`
+stances              :func:`find_stances`, :func:`step_table`, :func:`cut_windows`, :class:`StanceSet`
 models               :func:`train`, :func:`evaluate`, :func:`estimate`, :class:`GrfModel`, :func:`load_model`
 on the insole        :func:`export_bundle`, :func:`verify_bundle`, :func:`load_bundle`, :class:`Bundle`, :func:`connect`
 errors               :class:`GrfError` and below it :class:`BadInputError`, :class:`UnitError`, :class:`RefusedError`
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .records.stance_set import StanceSet
     from .runtime.bundle import Bundle, load_bundle
     from .simulate.lab import simulate_trial
+    from .steps.build import step_table
     from .sync.align import align
     from .sync.assemble import assemble
     from .sync.session import align_session
@@ -67,6 +68,7 @@ _HOMES = {
     "read": "io",
     "read_film": "video.recording",
     "simulate_trial": "simulate.lab",
+    "step_table": "steps.build",
     "train": "learn.training_job",
     "verify_bundle": "deploy.verify",
 }
@@ -101,6 +103,7 @@ __all__ = [
     "read",
     "read_film",
     "simulate_trial",
+    "step_table",
     "train",
     "verify_bundle",
 ]

@@ -22,6 +22,7 @@ EXTRAS = {
     "textual": "tui",
     "pylsl": "lsl",
     "matplotlib": "plot",
+    "pyarrow": "parquet",
     "av": "video",
     "cv2": "video",
 }

@@ -16,7 +16,7 @@ LATERAL = ("acc_y", "gyro_x", "gyro_z", "cop_y")
 """Channels whose sign turns where a left foot is mirrored onto a right one: y of vectors, x and z of rotations."""
 
 
-Input = Literal["position", "velocity", "acceleration"]
+Input = Literal["position", "velocity", "acceleration", "accelerometer"]
 INPUTS: tuple[Input, ...] = ("position", "velocity", "acceleration")
 """Inputs of landmarks where nothing is said: ridge errs a third less vertically with velocities and accelerations than
 with positions alone (`docs/results/accuracy.md`, B and C); which of the three are of use, training chooses."""
@@ -57,7 +57,7 @@ class CutRequest:
     mapping
         Of landmarks: name of a shipped mapping, or the path of one.
     landmark_inputs, frame, physics
-        Of landmarks: see :class:`~grfkit.dataset.motion.MotionSettings`.
+        Of landmarks: see :class:`~grfkit.dataset.motion.MotionSettings`; ``accelerometer`` are virtual ones.
     picture, foot
         Of a film: which pictures (``silhouette``, ``grey``, ``full frame``, ``background silhouette``; empty where
         there is one stream of them, or for silhouettes), and which foot's force, the one ``near`` the camera or the

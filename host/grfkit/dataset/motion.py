@@ -14,6 +14,7 @@ from ..errors import BadInputError
 from ..gait.landing import Travel, landing_frame, mirrored
 from ..gait.landmarks import LANDMARKS, Points
 from ..gait.temporal import strides_of_foot
+from ..gait.virtual_accelerometers import CHANNELS, mirrored_sensors, virtual_accelerometers
 from ..io import read
 from ..provenance import Provenance
 from ..records.stance_set import SCALARS, StanceSet, make_stance_set
@@ -25,7 +26,7 @@ from .resample import check_window, continuous_starts, derivatives, linear, resa
 Side = Literal["left", "right"]
 SIDES: tuple[Side, ...] = ("left", "right")
 
-_UNITS = {"position": "m", "velocity": "m/s", "acceleration": "m/s^2"}
+_UNITS = {"position": "m", "velocity": "m/s", "acceleration": "m/s^2", "accelerometer": "m/s^2"}
 _ORDER = {"position": 0, "velocity": 1, "acceleration": 2}
 PHYSICS = ("physics_v", "physics_ap", "physics_ml")
 """Force on the whole body by Newton's second law, BW: up, along the heading, and medial of the window's foot."""
@@ -43,7 +44,8 @@ class MotionSettings:
     Attributes
     ----------
     inputs
-        Any of ``position``, ``velocity`` and ``acceleration`` of the eleven landmarks, in this order.
+        Any of ``position``, ``velocity`` and ``acceleration`` of the eleven landmarks, and ``accelerometer``: virtual
+        ones on seven segments (:mod:`~grfkit.gait.virtual_accelerometers`).
     frame
         ``landing``: the origin stays on the ground under the pelvis at contact (of a belt: moves back with it), so
         that a treadmill looks like a floor. ``travelling``: it moves with the body, so that a floor looks like a belt.
@@ -131,9 +133,27 @@ def static_points(path: PathLike) -> Points:
 
 def channel_names(settings: MotionSettings) -> list[str]:
     """Return the input channels in order, such as ``heel_right_z`` and ``heel_right_z_velocity``."""
-    ends = ["" if kind == "position" else f"_{kind}" for kind in settings.inputs]
-    names = [f"{name}_{axis}{end}" for end in ends for name in LANDMARKS for axis in "xyz"]
+    names: list[str] = []
+    for kind in settings.inputs:
+        if kind == "accelerometer":
+            names += CHANNELS
+        else:
+            end = "" if kind == "position" else f"_{kind}"
+            names += [f"{name}_{axis}{end}" for name in LANDMARKS for axis in "xyz"]
     return [*names, *PHYSICS] if settings.physics else names
+
+
+def _virtual(provenance: Provenance | None, settings: MotionSettings) -> Provenance | None:
+    """Return a provenance that says so where accelerometers are virtual."""
+    if "accelerometer" not in settings.inputs:
+        return provenance
+    cutoff = settings.derivative_lowpass_hz
+    smooth = "as they are" if cutoff is None else f"low-passed at {cutoff:g} Hz (zero-lag, corrected)"
+    said = (
+        "accelerometers are virtual, nobody wore them: second derivatives of points fixed in pelvis, thighs, shanks and"
+        f" feet, from landmarks {smooth}, with gravity, along the segments' axes"
+    )
+    return (provenance or Provenance()).merged(Provenance(findings=[said]))
 
 
 def physics_bw(time_s: Floats, position: Floats, *, lowpass_hz: float | None) -> Floats:
@@ -222,7 +242,7 @@ def motion_set(
         rate_hz=settings.rate_hz if window == "continuous" else float("nan"),
         mirrored=settings.mirror,
         excluded=dict(left_out),
-        provenance=provenance,
+        provenance=_virtual(provenance, settings),
     )
 
 
@@ -250,12 +270,15 @@ def stance_inputs(
 
 
 def _channel_units(settings: MotionSettings) -> list[str]:
-    units = [_UNITS[k] for k in settings.inputs for _ in range(3 * len(LANDMARKS))]
+    counts = {kind: len(CHANNELS) if kind == "accelerometer" else 3 * len(LANDMARKS) for kind in settings.inputs}
+    units = [_UNITS[kind] for kind in settings.inputs for _ in range(counts[kind])]
     return [*units, *["BW"] * len(PHYSICS)] if settings.physics else units
 
 
 def _paths(trial: MotionTrial, settings: MotionSettings) -> dict[str, Floats]:
     """Return the inputs over the whole trial, (frames, 11, 3) each; with ``physics`` the force by motion, (frames, 3).
+
+    Accelerometers are (frames, 7, 3).
 
     Filters act on whole trials, before anything is cut.
     """
@@ -266,7 +289,9 @@ def _paths(trial: MotionTrial, settings: MotionSettings) -> dict[str, Floats]:
         position = flat.reshape(position.shape)
     paths = {"position": position}
     for kind in settings.inputs:
-        if _ORDER[kind]:
+        if kind == "accelerometer":
+            paths[kind] = virtual_accelerometers(trial.points, lowpass_hz=settings.derivative_lowpass_hz)
+        elif _ORDER[kind]:
             paths[kind] = derivatives(time, position, order=_ORDER[kind], lowpass_hz=settings.derivative_lowpass_hz)
     if settings.physics:
         paths["physics"] = physics_bw(time, position, lowpass_hz=settings.derivative_lowpass_hz)
@@ -288,7 +313,8 @@ def _inputs(
         # an acceleration stays as it is: the frame moves at constant velocity
         elif kind == "velocity":
             values = values - drift
-        turned = mirrored(values) if settings.mirror and side == "left" else values
+        turn = mirrored_sensors if kind == "accelerometer" else mirrored
+        turned = turn(values) if settings.mirror and side == "left" else values
         parts.append(turned.reshape(len(at_s), -1))
     if settings.physics:
         x, y, z = resampled(time, paths["physics"], at_s).T

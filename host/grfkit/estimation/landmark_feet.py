@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from ..arrays import Floats
-from ..dataset.cut import CutRequest
+from ..dataset.cut import INPUTS, CutRequest, Input
 from ..dataset.from_landmarks import motion_settings, passes
 from ..dataset.motion import PHYSICS, MotionSettings, channel_names, stance_inputs, static_points
 from ..errors import BadInputError
@@ -28,6 +28,7 @@ from ..gait.landmarks import (
     segment_points,
 )
 from ..gait.stances import Stance
+from ..gait.virtual_accelerometers import CHANNELS
 from ..learn.spec import ModelSpec
 from .feet import Foot, cut_findings
 from .source import EstimateRequest, EstimateSource
@@ -41,7 +42,7 @@ _SLOWEST_HZ = 90.0
 
 def of_landmarks(spec: ModelSpec) -> bool:
     """Return whether a model takes landmarks."""
-    return all(c.startswith(LANDMARKS) or c in PHYSICS for c in spec.scaler.channels)
+    return all(c.startswith(LANDMARKS) or c in (*PHYSICS, *CHANNELS) for c in spec.scaler.channels)
 
 
 def landmark_feet(
@@ -103,12 +104,14 @@ def _foot(
 
 
 def _settings(spec: ModelSpec) -> MotionSettings:
-    told = spec.cut_told
+    told, channels = spec.cut_told, spec.scaler.channels
+    virtual: tuple[Input, ...] = ("accelerometer",) if any(c in CHANNELS for c in channels) else ()
     request = CutRequest(
         points=spec.points,
+        landmark_inputs=(*INPUTS, *virtual),
         mirror=spec.mirrored,
         frame=told.get("frame", CutRequest.frame),
-        physics=any(c in PHYSICS for c in spec.scaler.channels),
+        physics=any(c in PHYSICS for c in channels),
     )
     return motion_settings(request)
 
@@ -188,7 +191,9 @@ def _check_rate(spec: ModelSpec, points: Points, settings: MotionSettings, name:
     """Refuse landmarks so slow that the velocities and accelerations of the model's inputs cannot be had."""
     cutoff = settings.derivative_lowpass_hz
     rate = 1.0 / float(np.median(np.diff(points.time_s)))
-    derived = any(c.endswith(("_velocity", "_acceleration")) or c in PHYSICS for c in spec.scaler.channels)
+    derived = any(
+        c.endswith(("_velocity", "_acceleration")) or c in (*PHYSICS, *CHANNELS) for c in spec.scaler.channels
+    )
     if derived and cutoff is not None and not rate > 2.0 * cutoff:
         raise BadInputError(
             f"{name}: its landmarks come at {rate:.3g} Hz, and the model takes velocities and accelerations up to"

@@ -1,0 +1,1 @@
+"""Every step of trials in one table."""

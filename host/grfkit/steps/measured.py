@@ -1,0 +1,258 @@
+"""Rows of the steps that force plates or belts measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import Floats
+from ..errors import BadInputError
+from ..gait.contacts import (
+    BORDER,
+    GREATER_PERCENT,
+    TOO_LONG,
+    UNDERLOADED,
+    UNDERLOADED_SHARE,
+    Rejection,
+    rule_of,
+)
+from ..gait.loading import Curve, curve
+from ..gait.plate_force import PlateForce
+from ..gait.stances import Stance, Stances, find_stances
+from ..records import Trial
+from ..units import G
+from .chain import ContactChain, step_times, with_asymmetry
+from .features import LOADED, ContactCurves, cop_cells, force_cells, gait_of, weight_n
+from .lingering import doubts, near_threshold
+from .plates_of import Bearing, Bearings, along_axis, cop_travel, push_direction, up_vector
+from .table import Cell
+
+RULE, WALKING = "20N", "20N walking"
+RULES = ("auto", RULE, WALKING)
+UNKNOWN_FOOT = "foot not known"
+ACROSS = "foot across several plates"
+NO_SUM = "plates on clocks of their own have no sum: no force of this step"
+NO_CURVE = "force not known throughout the contact"
+NO_RISE = "the force does not rise after contact: contact or the plate's zero is in doubt"
+NEAR_REJECTED = "next to a rejected contact"
+
+
+@dataclass(frozen=True)
+class MeasuredSteps:
+    """Rows of a trial's steps in order, its rejected contacts, and what they were found by."""
+
+    rows: tuple[dict[str, Cell], ...]
+    stances: Stances
+
+
+def measured_steps(trial: Trial, *, rule: str = "auto", lowpass_hz: float | None = 50.0) -> MeasuredSteps:
+    """Return the rows of the steps that a trial's plates measured, and of the contacts that were rejected.
+
+    Parameters
+    ----------
+    rule
+        As :func:`~grfkit.gait.stances.find_stances`; ``auto`` takes ``20N`` with a runner's limits, or a walker's where
+        more contacts were too long for a runner than were not.
+    lowpass_hz
+        Cut-off of the zero-lag low-pass of the whole force before features are taken; None, or a cut-off at or above
+        half the plates' rate, filters nothing.
+
+    Raises
+    ------
+    BadInputError
+        If the trial has no plates, or the rule is unknown.
+    """
+    stances = _stances(trial, rule)
+    plates = {n: PlateForce.of(n, s) for n, s in trial.streams.items() if s.attrs.get("kind") == "force_plate"}
+    maker = _Maker(trial, plates, stances, lowpass_hz)
+    rows = [maker.row(k) for k in range(len(stances.stances))]
+    rows = [_flagged(row, more) for row, more in zip(rows, maker.doubts())]
+    rows = with_asymmetry(_underloaded(rows))
+    rows += [_rejected(r, stances) for r in stances.rejections]
+    rows.sort(key=lambda row: float(row["ic_s"] or 0.0))
+    return MeasuredSteps(tuple(rows), stances)
+
+
+def _stances(trial: Trial, rule: str) -> Stances:
+    if rule != "auto":
+        return find_stances(trial, rule=rule)
+    running = find_stances(trial, rule=RULE)
+    too_long = sum(r.reason == TOO_LONG for r in running.rejections)
+    # feet on two belts overlap in walking: one merged contact counts for two
+    return find_stances(trial, rule=WALKING) if too_long > len(running.stances) or not running.stances else running
+
+
+def _underloaded(rows: list[dict[str, Cell]]) -> list[dict[str, Cell]]:
+    """Return the rows, those flagged whose peak is far below the others': a foot beside the plate, or a hop."""
+    peaks = [float(p) for row in rows if isinstance(p := row.get("vgrf_peak_n"), float) and np.isfinite(p)]
+    if not peaks:
+        return rows
+    least = UNDERLOADED_SHARE * float(np.percentile(peaks, GREATER_PERCENT))
+    for row in rows:
+        peak = row.get("vgrf_peak_n")
+        if isinstance(peak, float) and peak < least:
+            row["flags"] = _flagged(row, [UNDERLOADED])["flags"]
+    return rows
+
+
+def _flagged(row: dict[str, Cell], more: Sequence[str]) -> dict[str, Cell]:
+    return row | {"flags": "; ".join(filter(None, [str(row["flags"]), *more]))}
+
+
+def _rejected(rejection: Rejection, stances: Stances) -> dict[str, Cell]:
+    rule = stances.times.detector
+    return {
+        "status": "rejected",
+        "ic_s": rejection.start_s,
+        "to_s": rejection.end_s,
+        "reasons": rejection.reason,
+        "contact_rule": rule,
+    }
+
+
+class _Maker:
+    """What turns a stance of one trial into a row."""
+
+    def __init__(
+        self, trial: Trial, plates: Mapping[str, PlateForce], stances: Stances, lowpass_hz: float | None
+    ) -> None:
+        attrs = trial.tree.attrs
+        self.on_floor = str(attrs.get("surface", "")) != "treadmill"
+        self.speed_m_s = float(attrs.get("speed_m_s", np.nan))
+        self.mass_n = weight_n(float(attrs.get("mass_kg", np.nan)))
+        self.stances, self.bearings = stances, Bearings(plates, lowpass_hz)
+        times = stances.times
+        chain = ContactChain(times.ic_s, times.to_s, stances.feet)
+        self.times = step_times(chain, stances.rejections, on_floor=self.on_floor)
+        flights = self.times.flight_s[np.isfinite(self.times.flight_s)]
+        self.flight_s = float(np.median(flights)) if flights.size else float("nan")
+        self.belt_forward = None if self.on_floor else self._belt_forward()
+
+    def row(self, k: int) -> dict[str, Cell]:
+        """Return the row of a stance."""
+        stance, times = self.stances.stances[k], self.times
+        contact, flight = float(times.contact_s[k]), float(times.flight_s[k])
+        gait = gait_of(contact, self.flight_s if np.isfinite(self.flight_s) else flight)
+        step = float(times.step_s[k])
+        row: dict[str, Cell] = {
+            "status": "step",
+            "side": "" if stance.side == "unknown" else stance.side,
+            "gait": gait,
+            "ic_s": stance.ic_s,
+            "to_s": stance.to_s,
+            "contact_s": contact,
+            "flight_s": flight,
+            "step_s": step,
+            "stride_s": float(times.stride_s[k]),
+            "duty_factor_1": float(times.duty_factor[k]),
+            "cadence_steps_min": 60.0 / step if step > 0 else None,
+            "contact_rule": stance.detector,
+            "plates": " + ".join(name.removeprefix("reference/") for name in stance.plates),
+        }
+        cells, flags = self._force_cells(stance, gait)
+        flags = [*self._flags(stance), *flags]
+        return row | cells | {"flags": "; ".join(flags)}
+
+    def doubts(self) -> list[list[str]]:
+        """Return the flags of contacts whose beginning or end the noise of the plates may have decided."""
+        near = []
+        for stance in self.stances.stances:
+            bearing, rule = self.bearings.of(stance.plates), rule_of(stance.detector)
+            if bearing is None or rule.zeroed:
+                near.append((np.nan, np.nan))
+                continue
+            level_n = rule.level(self.mass_n / G)
+            plate = bearing.plate
+            near.append(near_threshold(plate.time_s, plate.up_n, ic_s=stance.ic_s, to_s=stance.to_s, level_n=level_n))
+        return doubts(near)
+
+    def _flags(self, stance: Stance) -> list[str]:
+        flags = [UNKNOWN_FOOT] if stance.side == "unknown" else []
+        if self.on_floor and len(stance.plates) > 1:
+            flags.append(ACROSS)
+        # what began before the record says nothing against the step beside it
+        reasons = (r for r in self.stances.rejections if r.reason != BORDER)
+        touching = {r.reason for r in reasons if r.start_s < stance.to_s and r.end_s > stance.ic_s}
+        return flags + [f"{NEAR_REJECTED} ({reason})" for reason in sorted(touching)]
+
+    def _force_cells(self, stance: Stance, gait: str) -> tuple[dict[str, Cell], list[str]]:
+        bearing = self.bearings.of(stance.plates)
+        if bearing is None:
+            return {}, [NO_SUM]
+        time = bearing.plate.time_s
+
+        def cut(values: Floats) -> Curve:
+            return curve(time, values, ic_s=stance.ic_s, to_s=stance.to_s)
+
+        try:
+            vertical = cut(bearing.up_n)
+        except BadInputError:
+            return {"filter_hz": bearing.filter_hz}, [NO_CURVE]
+        up = up_vector(bearing.plate.vertical)
+        forward, how = self._forward(bearing, stance)
+        left = None if forward is None or up is None else np.cross(up, forward)
+        medial = None
+        if left is not None and bearing.force_n is not None and stance.side != "unknown":
+            # the inner side of the right foot is to the left, of the left foot to the right
+            medial = cut(bearing.force_n @ left * (1.0 if stance.side == "right" else -1.0))
+        ahead = None if forward is None or bearing.force_n is None else cut(bearing.force_n @ forward)
+        curves = ContactCurves(vertical, ahead, medial, self.mass_n, 1.0)
+        cells = force_cells(curves, gait, filter_hz=bearing.filter_hz)
+        cells |= {"filter_hz": bearing.filter_hz, "forward_from": how}
+        rates = [v for name, v in cells.items() if name.startswith("valr_") and isinstance(v, float) and np.isfinite(v)]
+        flags = [NO_RISE] if rates and min(rates) <= 0 else []
+        return cells | self._cop_cells(bearing, stance, forward, left), flags
+
+    def _cop_cells(
+        self, bearing: Bearing, stance: Stance, forward: Floats | None, left: Floats | None
+    ) -> dict[str, Cell]:
+        plate = bearing.plate
+        inside = (plate.time_s >= stance.ic_s) & (plate.time_s <= stance.to_s)
+        if plate.cop_m is None or not inside.any():
+            return {}
+        belt = 0.0 if self.on_floor else self.speed_m_s
+        return cop_cells(
+            plate.time_s[inside], plate.up_n[inside], plate.cop_m[inside], forward=forward, left=left, belt_m_s=belt
+        )
+
+    def _forward(self, bearing: Bearing, stance: Stance) -> tuple[Floats | None, str]:
+        """Return the walking direction (3,) and what shows it; None and "" where it is not clear."""
+        if bearing.plate.in_lab and not self.on_floor:
+            return np.asarray([1.0, 0.0, 0.0]), "lab"
+        if not self.on_floor:
+            return self.belt_forward, "" if self.belt_forward is None else "force"
+        push = push_direction(bearing, stance)
+        forward = None if push is None else along_axis(push)
+        travel = cop_travel(bearing, stance, least_share=LOADED)
+        # on the floor the centre of pressure goes the same way, from heel to toe
+        if forward is None or (travel is not None and float(travel @ forward) <= 0):
+            return None, ""
+        return forward, "force"
+
+    def _belt_forward(self) -> Floats | None:
+        """Return which way a person walks on belts, by all contacts; None where force and belts disagree."""
+        pushes: list[Floats] = []
+        travels: list[Floats] = []
+        for stance in self.stances.stances:
+            bearing = self.bearings.of(stance.plates)
+            push = None if bearing is None else push_direction(bearing, stance)
+            travel = None if bearing is None else cop_travel(bearing, stance, least_share=LOADED)
+            pushes += [] if push is None else [push]
+            travels += [] if travel is None else [travel]
+        forward = _usual_axis(pushes)
+        back = _usual(travels)
+        # belts carry the centre of pressure backward
+        if forward is None or (back is not None and float(back @ forward) >= 0):
+            return None
+        return forward
+
+
+def _usual(vectors: Sequence[Floats]) -> Floats | None:
+    return np.median(np.stack(vectors), axis=0) if vectors else None
+
+
+def _usual_axis(vectors: Sequence[Floats]) -> Floats | None:
+    usual = _usual(vectors)
+    return None if usual is None else along_axis(usual)
