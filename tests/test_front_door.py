@@ -58,6 +58,7 @@ PATHS: dict[str, Callable[[Any], Any]] = {
     "align, wearable": lambda path: grfkit.align(lab().reference, path, surface="treadmill"),
     "find_stances": grfkit.find_stances,
     "step_table": grfkit.step_table,
+    "export_trial": lambda path: grfkit.export_trial(path, "csv", "a.csv"),
     "cut_windows": grfkit.cut_windows,
     "train": lambda path: grfkit.train(path, network="mlp", epochs=1),
     "evaluate": lambda path: grfkit.evaluate(path, network="mlp", epochs=1),

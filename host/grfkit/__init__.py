@@ -8,6 +8,7 @@ files to recordings  :func:`read`, :func:`read_film`, :func:`inspect`, :class:`R
                      :func:`simulate_trial`
 one clock            :func:`align`, :func:`align_session`, :func:`assemble`, :class:`ClockMap`, :class:`Trial`
 stances              :func:`find_stances`, :func:`step_table`, :func:`cut_windows`, :class:`StanceSet`
+other programs       :func:`export_trial`
 models               :func:`train`, :func:`evaluate`, :func:`estimate`, :class:`GrfModel`, :func:`load_model`
 on the insole        :func:`export_bundle`, :func:`verify_bundle`, :func:`load_bundle`, :class:`Bundle`, :func:`connect`
 errors               :class:`GrfError` and below it :class:`BadInputError`, :class:`UnitError`, :class:`RefusedError`
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .estimation.estimate import estimate
     from .estimation.open_model import load_model
     from .evaluation.evaluate import evaluate
+    from .export.write import export_trial
     from .gait.stances import find_stances
     from .io import read
     from .io.inspect import inspect
@@ -68,6 +70,7 @@ _HOMES = {
     "read": "io",
     "read_film": "video.recording",
     "simulate_trial": "simulate.lab",
+    "export_trial": "export.write",
     "step_table": "steps.build",
     "train": "learn.training_job",
     "verify_bundle": "deploy.verify",
@@ -95,6 +98,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "export_bundle",
+    "export_trial",
     "fetch",
     "find_stances",
     "inspect",

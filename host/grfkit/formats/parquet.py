@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from numpy.typing import NDArray
+
 from ..errors import BadInputError
 from ..extras import without_extra
 
@@ -17,7 +19,7 @@ class ParquetColumn:
 
     name: str
     kind: Literal["text", "number", "count"]
-    values: Sequence[Any]
+    values: Sequence[Any] | NDArray[Any]
     meaning: str = ""
 
 

@@ -64,7 +64,7 @@ def measured_steps(trial: Trial, *, rule: str = "auto", lowpass_hz: float | None
     BadInputError
         If the trial has no plates, or the rule is unknown.
     """
-    stances = _stances(trial, rule)
+    stances = stances_of(trial, rule)
     plates = {n: PlateForce.of(n, s) for n, s in trial.streams.items() if s.attrs.get("kind") == "force_plate"}
     maker = _Maker(trial, plates, stances, lowpass_hz)
     rows = [maker.row(k) for k in range(len(stances.stances))]
@@ -75,7 +75,16 @@ def measured_steps(trial: Trial, *, rule: str = "auto", lowpass_hz: float | None
     return MeasuredSteps(tuple(rows), stances)
 
 
-def _stances(trial: Trial, rule: str) -> Stances:
+def stances_of(trial: Trial, rule: str = "auto") -> Stances:
+    """Return the stances on a trial's plates.
+
+    ``auto`` takes ``20N`` with a runner's limits, or a walker's where these fit.
+
+    Raises
+    ------
+    BadInputError
+        If the trial has no plates, or the rule is unknown.
+    """
     if rule != "auto":
         return find_stances(trial, rule=rule)
     running = find_stances(trial, rule=RULE)

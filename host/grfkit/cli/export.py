@@ -1,0 +1,65 @@
+"""``grf-export``: a trial or an estimate in the formats of other programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import common
+
+app = common.make_app()
+
+_Trial = Annotated[
+    Path, typer.Argument(help="Trial of grf-sync, or estimate of grf-estimate (.nc).", show_default=False)
+]
+_To = Annotated[str, typer.Option("--to", help="Format: csv, parquet, mat.", show_default=False)]
+_Out = Annotated[
+    Path, typer.Option("--out", help="File to write; without an ending: a folder of tables.", show_default=False)
+]
+_Streams = Annotated[
+    list[str] | None,
+    typer.Option("--stream", help="Stream to take, as grf-inspect names it; repeatable. All, if none is named."),
+]
+_Rate = Annotated[
+    float | None,
+    typer.Option("--rate-hz", help="Rate of one table of all streams; that of the reference, if not stated."),
+]
+
+
+@app.command(epilog=common.EXIT_CODES)
+def export(
+    trial: _Trial,
+    to: _To,
+    out: _Out,
+    stream: _Streams = None,
+    rate_hz: _Rate = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what exists.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+) -> None:
+    """Write TRIAL in the format of another program; what is not known stays unknown there, never 0.
+
+    csv, parquet: one table on one time base, or a folder with a table for each stream. mat: MATLAB version 5.
+    """
+    # here and not above: --help must not wait for numpy and xarray
+    from ..export.write import export_trial
+
+    made = export_trial(trial, to, out, streams=stream or [], rate_hz=rate_hz, force=force)
+    for note in made.notes:
+        common.say(note)
+    if as_json:
+        print(json.dumps({"files": [str(f) for f in made.files], "notes": list(made.notes)}, indent=1))
+    else:
+        for path in made.files:
+            print(f"written: {path}")
+
+
+def main() -> None:
+    """Run ``grf-export``."""
+    common.run(app, name="grf-export")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Trials and estimates in the formats of other programs."""

@@ -1,0 +1,115 @@
+"""Trials and estimates written in the formats of other programs, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..arguments import ArgumentError, as_path
+from ..arrays import PathLike
+from ..artefacts import FolderKind, check_file, check_folder, written_folder, written_whole
+from ..errors import BadInputError
+from .source import open_source
+from .tables import ABOUT, tables_folder, wide_table
+
+FORMATS = ("csv", "parquet", "mat")
+_TABLES = ("csv", "parquet")
+
+
+def _files(folder: Path) -> frozenset[str]:
+    """Return the files of an exported folder: tables by the names in its ``about.json``."""
+    import json
+
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        names = [*about["streams"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset({ABOUT})
+    return frozenset({ABOUT, *(f"{name}.{kind}" for name in names for kind in _TABLES)})
+
+
+TABLES = FolderKind("folder of tables that grf-export wrote", ABOUT, _files)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and what a user should know about it."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def export_trial(
+    trial: PathLike,
+    to: str,
+    out: PathLike,
+    *,
+    streams: Sequence[str] = (),
+    rate_hz: float | None = None,
+    force: bool = False,
+) -> Exported:
+    """Write a trial of ``grf-sync`` or an estimate of ``grf-estimate`` in a format of another program.
+
+    Parameters
+    ----------
+    to
+        One of :data:`FORMATS`: ``csv`` and ``parquet`` (a file: one table on one time base; a folder: a table for each
+        stream with its own samples, and ``about.json``), ``mat`` (version 5).
+    out
+        The file or folder to write.
+    streams
+        Streams to take; all where none is named.
+    rate_hz
+        Of a table on one time base; the fastest reference stream's own times where None.
+
+    Raises
+    ------
+    BadInputError
+        If the trial, an option or the place to write cannot be used. Nothing is written then.
+
+    Examples
+    --------
+    >>> from grfkit import export_trial, simulate_trial
+    >>> simulate_trial(seed=0, duration_s=20).on_true_clock(participant="P01").to_netcdf("walk.nc", force=True)
+    >>> [path.name for path in export_trial("walk.nc", "csv", "walk.csv").files]
+    ['walk.csv']
+    """
+    if to not in FORMATS:
+        raise ArgumentError("to", f"is '{to}', expected one of {', '.join(FORMATS)}")
+    place = as_path(out, what="a file or folder to write")
+    folder = _check_place(place, to, force=force)
+    if rate_hz is not None and (folder or to == "mat"):
+        raise ArgumentError("rate_hz", "is for one table on one time base; here every stream keeps its own samples")
+    if to == "parquet":
+        from ..formats.parquet import need_parquet
+
+        need_parquet()
+    source = open_source(trial, streams=streams)
+    if not source.streams:
+        raise BadInputError(f"{trial}: holds no signal that could be exported")
+    if folder:
+        with written_folder(place, TABLES, force=force) as temporary:
+            notes = tables_folder(temporary, source, kind=to)
+    else:
+        with written_whole(place, force=force) as temporary:
+            if to == "mat":
+                from .mat import write_mat
+
+                notes = write_mat(temporary, source)
+            else:
+                notes = wide_table(temporary, source, kind=to, rate_hz=rate_hz)
+    return Exported((place,), (*source.notes, *notes))
+
+
+def _check_place(place: Path, to: str, *, force: bool) -> bool:
+    """Return whether a folder is to be written; refuse a place that cannot be, before the work."""
+    suffix = place.suffix.lower()
+    if to in _TABLES and suffix == "":
+        check_folder(place, TABLES, force=force)
+        return True
+    if suffix != f".{to}":
+        either = ", or a folder without an ending" if to in _TABLES else ""
+        raise BadInputError(f"{place}: ends in '{suffix}', expected .{to}{either}")
+    check_file(place, force=force)
+    return False
