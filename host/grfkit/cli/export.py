@@ -15,7 +15,7 @@ app = common.make_app()
 _Trial = Annotated[
     Path, typer.Argument(help="Trial of grf-sync, or estimate of grf-estimate (.nc).", show_default=False)
 ]
-_To = Annotated[str, typer.Option("--to", help="Format: csv, parquet, mat.", show_default=False)]
+_To = Annotated[str, typer.Option("--to", help="Format: csv, parquet, mat, opensim.", show_default=False)]
 _Out = Annotated[
     Path, typer.Option("--out", help="File to write; without an ending: a folder of tables.", show_default=False)
 ]
@@ -27,6 +27,13 @@ _Rate = Annotated[
     float | None,
     typer.Option("--rate-hz", help="Rate of one table of all streams; that of the reference, if not stated."),
 ]
+_Forward = Annotated[
+    str, typer.Option("--forward", help="Axis of the plates along which people walk, such as +x, for opensim.")
+]
+_Unknown = Annotated[
+    str,
+    typer.Option("--unknown", help="Where a format holds no unknown value: refuse, or cut to what is known."),
+]
 
 
 @app.command(epilog=common.EXIT_CODES)
@@ -36,17 +43,22 @@ def export(
     out: _Out,
     stream: _Streams = None,
     rate_hz: _Rate = None,
+    forward: _Forward = "",
+    unknown: _Unknown = "refuse",
     force: Annotated[bool, typer.Option("--force", help="Overwrite what exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
 ) -> None:
     """Write TRIAL in the format of another program; what is not known stays unknown there, never 0.
 
-    csv, parquet: one table on one time base, or a folder with a table for each stream. mat: MATLAB version 5.
+    csv, parquet: one table on one time base, or a folder with a table for each stream. mat: MATLAB version 5. opensim:
+    forces (.mot), ExternalLoads and markers (.trc) in OpenSim's axes.
     """
     # here and not above: --help must not wait for numpy and xarray
     from ..export.write import export_trial
 
-    made = export_trial(trial, to, out, streams=stream or [], rate_hz=rate_hz, force=force)
+    made = export_trial(
+        trial, to, out, streams=stream or [], rate_hz=rate_hz, forward=forward, unknown=unknown, force=force
+    )
     for note in made.notes:
         common.say(note)
     if as_json:

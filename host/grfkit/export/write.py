@@ -8,12 +8,15 @@ from pathlib import Path
 
 from ..arguments import ArgumentError, as_path
 from ..arrays import PathLike
-from ..artefacts import FolderKind, check_file, check_folder, written_folder, written_whole
+from ..artefacts import FolderKind, check_file, check_folder, written_folder, written_together, written_whole
 from ..errors import BadInputError
-from .source import open_source
+from .source import ExportSource, open_source
+from .stretches import check_unknown
 from .tables import ABOUT, tables_folder, wide_table
 
-FORMATS = ("csv", "parquet", "mat")
+FORMATS = ("csv", "parquet", "mat", "opensim")
+_SUFFIXES = {"opensim": ".mot"}
+"""Endings that differ from the format's name."""
 _TABLES = ("csv", "parquet")
 
 
@@ -47,6 +50,8 @@ def export_trial(
     *,
     streams: Sequence[str] = (),
     rate_hz: float | None = None,
+    forward: str = "",
+    unknown: str = "refuse",
     force: bool = False,
 ) -> Exported:
     """Write a trial of ``grf-sync`` or an estimate of ``grf-estimate`` in a format of another program.
@@ -55,13 +60,18 @@ def export_trial(
     ----------
     to
         One of :data:`FORMATS`: ``csv`` and ``parquet`` (a file: one table on one time base; a folder: a table for each
-        stream with its own samples, and ``about.json``), ``mat`` (version 5).
+        stream with its own samples, and ``about.json``), ``mat`` (version 5), ``opensim`` (a ``.mot`` of the plates'
+        forces, ExternalLoads and, where there are markers, a ``.trc`` beside it).
     out
         The file or folder to write.
     streams
         Streams to take; all where none is named.
     rate_hz
         Of a table on one time base; the fastest reference stream's own times where None.
+    forward
+        Axis of the plates along which people walk (``+x``, ``-y`` ...), for ``opensim``.
+    unknown
+        Where a format can hold no unknown value: ``refuse``, or ``cut`` to the longest known stretch.
 
     Raises
     ------
@@ -79,7 +89,8 @@ def export_trial(
         raise ArgumentError("to", f"is '{to}', expected one of {', '.join(FORMATS)}")
     place = as_path(out, what="a file or folder to write")
     folder = _check_place(place, to, force=force)
-    if rate_hz is not None and (folder or to == "mat"):
+    check_unknown(unknown)
+    if rate_hz is not None and (folder or to not in _TABLES):
         raise ArgumentError("rate_hz", "is for one table on one time base; here every stream keeps its own samples")
     if to == "parquet":
         from ..formats.parquet import need_parquet
@@ -88,6 +99,8 @@ def export_trial(
     source = open_source(trial, streams=streams)
     if not source.streams:
         raise BadInputError(f"{trial}: holds no signal that could be exported")
+    if to == "opensim":
+        return _opensim(source, place, forward=forward, unknown=unknown, force=force)
     if folder:
         with written_folder(place, TABLES, force=force) as temporary:
             notes = tables_folder(temporary, source, kind=to)
@@ -108,8 +121,19 @@ def _check_place(place: Path, to: str, *, force: bool) -> bool:
     if to in _TABLES and suffix == "":
         check_folder(place, TABLES, force=force)
         return True
-    if suffix != f".{to}":
+    ending = _SUFFIXES.get(to, f".{to}")
+    if suffix != ending:
         either = ", or a folder without an ending" if to in _TABLES else ""
-        raise BadInputError(f"{place}: ends in '{suffix}', expected .{to}{either}")
+        raise BadInputError(f"{place}: ends in '{suffix}', expected {ending}{either}")
     check_file(place, force=force)
     return False
+
+
+def _opensim(source: ExportSource, place: Path, *, forward: str, unknown: str, force: bool) -> Exported:
+    from .opensim import opensim_texts
+
+    files, notes = opensim_texts(source, place, forward=forward, unknown=unknown)
+    with written_together(list(files), force=force) as temporaries:
+        for temporary, text in zip(temporaries, files.values()):
+            temporary.write_text(text, encoding="utf-8", newline="")
+    return Exported(tuple(files), (*source.notes, *notes))

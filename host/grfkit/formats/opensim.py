@@ -244,26 +244,42 @@ def mot_text(time_s: Floats, feet: Sequence[FootLoad], *, name: str, notes: Sequ
             columns.append(values)
         labels += [f"ground_torque_{tag}_{axis}" for axis in "xyz"]
         columns.append(np.zeros((time.size, 3)))
+    return storage_text(time, labels[1:], np.concatenate(columns[1:], axis=1), name=name, notes=notes)
+
+
+def storage_text(time_s: Floats, labels: Sequence[str], table: Floats, *, name: str, notes: Sequence[str] = ()) -> str:
+    """Return a storage file of known numbers (samples, labels), with six decimals.
+
+    Raises
+    ------
+    BadInputError
+        If there is no sample, or time does not increase.
+    """
+    _check_time(time_s)
     # adding 0.0 makes 0.0 of the -0.0 that rounding leaves
-    table = np.round(np.concatenate(columns, axis=1), _DECIMALS) + 0.0
-    header = [_line(name), "version=1", f"nRows={time.size}", f"nColumns={len(labels)}", "inDegrees=yes"]
+    rounded = np.round(np.concatenate([time_s[:, None], table], axis=1), _DECIMALS) + 0.0
+    header = [_line(name), "version=1", f"nRows={time_s.size}", f"nColumns={len(labels) + 1}", "inDegrees=yes"]
     header += [f"note {_line(text)}" for text in notes]
-    rows = ["\t".join(f"{value:.{_DECIMALS}f}" for value in row) for row in table.tolist()]
-    return "\n".join([*header, "endheader", "\t".join(labels), *rows]) + "\n"
+    rows = ["\t".join(f"{value:.{_DECIMALS}f}" for value in row) for row in rounded.tolist()]
+    return "\n".join([*header, "endheader", "\t".join(["time", *labels]), *rows]) + "\n"
 
 
 def _check(time: Floats, feet: Sequence[FootLoad]) -> None:
     sides = [foot.side for foot in feet]
     if not feet or len(set(sides)) != len(sides):
         raise BadInputError(f"feet are {', '.join(sides) or 'none'}; expected left, right or both, each once")
-    if time.ndim != 1 or not time.size or not np.isfinite(time).all() or not (np.diff(time) > 0).all():
-        raise BadInputError(f"time of shape {time.shape} does not increase from sample to sample")
+    _check_time(time)
     for foot in feet:
         for what, values in (("force", foot.force_n), ("point of force", foot.point_m)):
             if values.shape != (time.size, 3):
                 raise BadInputError(f"{what} of the {foot.side} foot has shape {values.shape}, expected {time.size, 3}")
             if not np.isfinite(values).all():
                 raise BadInputError(f"{what} of the {foot.side} foot is missing in some samples; OpenSim reads no NaN")
+
+
+def _check_time(time: Floats) -> None:
+    if time.ndim != 1 or not time.size or not np.isfinite(time).all() or not (np.diff(time) > 0).all():
+        raise BadInputError(f"time of shape {time.shape} does not increase from sample to sample")
 
 
 def _line(text: str) -> str:
