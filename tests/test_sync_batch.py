@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from distributed import default_client
 
-from grfkit.cli.sync_run import run_row_with_report
 from grfkit.errors import BadInputError
 from grfkit.records import Trial
 from grfkit.report import render_batch_report
@@ -25,6 +24,7 @@ from grfkit.simulate.folder import csv_file, write_reference
 from grfkit.simulate.lab import simulate_trial
 from grfkit.simulate.settings import default_settings
 from grfkit.sync.batch import Row, read_table, run_batch, run_row, waiting
+from grfkit.sync.batch_reports import run_row_with_report
 
 SEEDS = (97_001, 97_002, 97_003)
 

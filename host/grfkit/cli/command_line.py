@@ -169,7 +169,8 @@ def _unknown_option(name: str, error: Any) -> str:
 
 def _unknown_command(text: str, command: Any) -> str:
     word = re.search(r"'(.*?)'", text)
-    names = sorted(getattr(command, "commands", {}))
+    # a group may know more commands than it has imported (grf)
+    names = sorted(command.list_commands(None)) if hasattr(command, "list_commands") else []
     given = word[1] if word else ""
     near = difflib.get_close_matches(given.lower(), names, n=1)
     if near:

@@ -21,6 +21,7 @@ from .command_line import as_typed, for_terminal, wrong_argument, wrong_usage
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
+    from typer.core import TyperGroup
 
 EXIT_INTERNAL = 1
 """A defect of the program."""
@@ -51,13 +52,14 @@ OtherPeople = Annotated[
 """The user's statement that a code that the training knows, such as Sub01, is another person's here."""
 
 
-def make_app(summary: str = "") -> typer.Typer:
+def make_app(summary: str = "", *, group: type[TyperGroup] | None = None) -> typer.Typer:
     """Return a Typer app with plain help text and no shell-completion options.
 
     Give its command ``epilog=EXIT_CODES``, and start it with :func:`run`. ``summary`` says what an app of several
-    commands does, at the end of its ``--help``.
+    commands does, at the end of its ``--help``; ``group`` finds its commands.
     """
     return typer.Typer(
+        cls=group,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

@@ -10,7 +10,8 @@ from ..artefacts import check_file
 from ..cluster import exposure
 from ..errors import BadInputError
 from ..sync import align, assemble
-from ..sync.batch import ROW_VERDICTS, Row, read_table, run_batch, run_row, waiting
+from ..sync.batch import ROW_VERDICTS, read_table
+from ..sync.batch_reports import run_with_reports
 from .common import EXIT_REFUSED, say
 from .sync_words import table_code, table_words, words
 
@@ -93,26 +94,6 @@ def _check_file(options: dict[str, Any], out: Path, report: Path | None, force: 
             raise BadInputError(f"{path}: is an input of this trial; name another file to write")
 
 
-def run_row_with_report(row: Row) -> dict[str, Any]:
-    """Run one row of a table and write its report; importable by other processes."""
-    summary = run_row(row)
-    rows = {member.number: member for member in (row, *row.companions)}
-    for each in (summary, *summary.get("_companions", ())):
-        _write_report(rows[each["row"]], each)
-    return summary
-
-
-def _write_report(row: Row, summary: dict[str, Any]) -> None:
-    # taken out: what is left goes into the journal as JSON
-    evidence = summary.pop("_evidence", None)
-    if evidence is not None and row.report is not None:
-        from ..report import write_sync_report
-
-        row.report.parent.mkdir(parents=True, exist_ok=True)
-        # under another name until the whole row has ended well
-        write_sync_report(waiting(row.report), evidence, force=True)
-
-
 def run_table(table: Path, *, scheduler: str | None, processes: int | None, reports: bool, force: bool) -> Outcome:
     """Return summary, words and exit code of a whole table, with a progress bar on stderr."""
     from rich.console import Console
@@ -121,38 +102,18 @@ def run_table(table: Path, *, scheduler: str | None, processes: int | None, repo
     rows = read_table(table, {})
     if warning := exposure(scheduler):
         say(warning)
-    if reports:
-        rows = [_reported(row) for row in rows]
-    journal = table.with_name(f"{table.name}.journal.jsonl")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("aligning", total=len(rows))
-        summaries = run_batch(
+        summaries = run_with_reports(
+            table,
             rows,
-            journal=journal,
-            worker=run_row_with_report,
             scheduler=scheduler,
             processes=processes,
+            reports=reports,
             force=force,
             progress=lambda _: progress.advance(task),
         )
-    if reports:
-        _write_index(table, summaries)
     counts: dict[str, int] = {v: sum(d["verdict"] == v for d in summaries) for v in ROW_VERDICTS}
     summary = {"counts": counts, "trials": summaries}
     return summary, table_words(counts, summaries), table_code(summaries)
-
-
-def _reported(row: Row) -> Row:
-    """Return a row with a report beside its trial where it names none, and its session's rows likewise."""
-    report = row.report or row.out.with_suffix(".html")
-    companions = tuple(_reported(other) for other in row.companions)
-    return row.model_copy(update={"report": report, "companions": companions})
-
-
-def _write_index(table: Path, summaries: list[dict[str, Any]]) -> None:
-    from ..artefacts import written_whole
-    from ..report import render_batch_report
-
-    with written_whole(table.with_suffix(".html"), force=True) as temporary:
-        temporary.write_text(render_batch_report(summaries), encoding="utf-8")

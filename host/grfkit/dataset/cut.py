@@ -35,11 +35,12 @@ class CutRequest:
         (0.08 to 0.5 s), or one of them with the word ``walking`` after it (0.2 to 2 s).
     source
         The detector: ``insole_causal`` is what a device can run; ``force`` uses the target itself and is named in
-        results. ``imu`` and ``landmarks`` see no toe-off and cut no stances.
+        results. ``imu`` and ``landmarks`` see no toe-off and cut no stances, but for ``imu`` of ``shoes``.
     kinds
         Wearables whose channels become inputs; or only ``landmarks``, through ``mapping``; or only ``keypoints``, those
         of a film, whose stances ``film`` cuts by what the film shows; or only ``images``, the pictures of a film
-        (:mod:`~grfkit.dataset.from_pictures`).
+        (:mod:`~grfkit.dataset.from_pictures`); or only ``shoes``, the IMUs of both shoes of a walker in axes of the
+        walk, each foot with the other one's signals beside its own (:mod:`~grfkit.dataset.from_shoes`).
     cells
         ``as recorded``, or ``relative`` to the foot's own steps, for counts that are not calibrated
         (:func:`~grfkit.gait.relative_cells.relative_cells`).

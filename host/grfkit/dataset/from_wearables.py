@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..gait.contacts import TOO_LONG, rule_of
 from ..gait.relative_cells import relative_cells
-from ..gait.stances import Stance, find_stances, insole_total, stride_times
+from ..gait.stances import Stance, Stances, find_stances, insole_total, stride_times
 from ..records import Trial
 from ..records.stance_set import StanceSet, make_stance_set
 from ..units import G
@@ -49,14 +49,21 @@ _Window = tuple[Floats, Floats, Floats]
 
 
 @dataclass(frozen=True)
-class _Sources:
-    """A trial and its request, with the streams, plates and channels that windows are read from."""
+class Sources:
+    """A trial and its request, with the streams, plates and channels that windows are read from.
+
+    Attributes
+    ----------
+    inputs
+        Gives the inputs of a foot's window at its times, shape (points, channels).
+    """
 
     trial: Trial
     request: CutRequest
     streams: dict[str, xr.Dataset]
     plates: list[PlateColumns]
     channels: list[str]
+    inputs: Callable[[Stance, Floats], Floats]
 
     @property
     def weight_n(self) -> float:
@@ -65,7 +72,7 @@ class _Sources:
 
 
 @dataclass
-class _Rows:
+class Rows:
     """The windows that were cut, and how many were left out, by reason."""
 
     sides: list[str] = field(default_factory=list)
@@ -102,10 +109,29 @@ def windows_of_wearables(trial: Trial, request: CutRequest, *, name: str = "tria
     if request.cells == "relative":
         streams = relative_cells(streams, trial)
     plates = {n: s for n, s in streams.items() if s.attrs.get("kind") == "force_plate"}
-    axes = _axes(plates)
+    axes = axes_of(plates)
     channels, units = channels_of(streams, request.kinds)
-    sources = _Sources(trial, request, streams, plate_columns(plates, three=len(axes) > 1), channels)
-    rows = _stances(sources) if request.window == "stance" else _continuous(sources)
+
+    def inputs(stance: Stance, at: Floats) -> Floats:
+        return inputs_at(streams, stance, at, channels, request)
+
+    sources = Sources(trial, request, streams, plate_columns(plates, three=len(axes) > 1), channels, inputs)
+    if request.window == "stance":
+        rows = stances_of(sources, find_stances(trial, source=request.source, rule=request.rule))
+    else:
+        rows = _continuous(sources)
+    return set_of(sources, rows, name, axes, units)
+
+
+def set_of(sources: Sources, rows: Rows, name: str, axes: tuple[str, ...], units: list[str]) -> StanceSet:
+    """Return the windows as a set.
+
+    Raises
+    ------
+    BadInputError
+        If there is none.
+    """
+    request = sources.request
     if not rows.inputs:
         counts = ", ".join(f"{n} {reason}" for reason, n in rows.excluded.items()) or "none was found"
         what = "stance" if request.window == "stance" else "window"
@@ -122,11 +148,10 @@ def _hint(excluded: Mapping[str, int], request: CutRequest) -> str:
     return f"; contacts over {rule_of(request.rule).longest_s:g} s are no runner's: is it walking? rule '20N walking'"
 
 
-def _stances(sources: _Sources) -> _Rows:
-    """Return the stances that the request's detector sees."""
+def stances_of(sources: Sources, detected: Stances) -> Rows:
+    """Return the windows of stances that a detector saw; those that no plate shows whole are counted."""
     request = sources.request
-    detected = find_stances(sources.trial, source=request.source, rule=request.rule)
-    rows = _Rows(excluded=Counter(detected.rejected))
+    rows = Rows(excluded=Counter(detected.rejected))
     by_force = request.source == "force"
     on_plates = detected if by_force else find_stances(sources.trial, source="force", rule=request.rule)
     # also those the wearable felt: a second foot on a loaded plate makes no contact of its own in the force
@@ -153,12 +178,12 @@ def _stances(sources: _Sources) -> _Rows:
     return rows
 
 
-def _stance_window(sources: _Sources, stance: Stance, neighbours: Sequence[Stance]) -> _Window | str:
+def _stance_window(sources: Sources, stance: Stance, neighbours: Sequence[Stance]) -> _Window | str:
     """Return a stance's window, or why it has none. Samples in which another foot is on its plates weigh nothing."""
     at = stance_times(stance.ic_s, stance.to_s, sources.request.points)
     counts = no_other_foot(sources.plates, stance, neighbours, at)
     target = of_foot(stance_force(sources.plates, stance, at), stance.side) / sources.weight_n
-    inputs = inputs_at(sources.streams, stance, at, sources.channels, sources.request)
+    inputs = sources.inputs(stance, at)
     if not np.isfinite(target).all():
         return "force missing"
     if not np.isfinite(inputs).any(axis=0).any():
@@ -170,7 +195,7 @@ def _stance_window(sources: _Sources, stance: Stance, neighbours: Sequence[Stanc
     return inputs, target, counts.astype(np.float64)
 
 
-def _drop_partial(rows: _Rows, streams: dict[str, xr.Dataset]) -> None:
+def _drop_partial(rows: Rows, streams: dict[str, xr.Dataset]) -> None:
     """Leave out stances in which the plates bore far less, or more, of the insole's load than in the foot's others.
 
     The ratio of the plates' impulse to the insole's is compared with its median over the same foot's stances. The
@@ -197,17 +222,17 @@ def _drop_partial(rows: _Rows, streams: dict[str, xr.Dataset]) -> None:
         setattr(rows, name, [v for v, k in zip(getattr(rows, name), keep) if k])
 
 
-def _continuous(sources: _Sources) -> _Rows:
+def _continuous(sources: Sources) -> Rows:
     """Return windows of equal length of each foot, over the time that its wearables and the plates share."""
     request, treadmill = sources.request, str(sources.trial.tree.attrs.get("surface", "")) == "treadmill"
     on_plates = find_stances(sources.trial, source="force", rule=request.rule)
-    rows = _Rows(excluded=Counter({f"contact {k}": n for k, n in on_plates.rejected.items()}))
+    rows = Rows(excluded=Counter({f"contact {k}": n for k, n in on_plates.rejected.items()}))
     for side, start_s, at in _stretches(sources):
         force, usable = foot_force(
             sources.plates, on_plates.stances, side, at, weight_n=sources.weight_n, treadmill=treadmill
         )
         stretch = Stance(float(at[0]), float(at[-1]), side, "window", "none")
-        inputs = inputs_at(sources.streams, stretch, at, sources.channels, request)
+        inputs = sources.inputs(stretch, at)
         usable &= np.isfinite(inputs).any(axis=1)
         if not np.isfinite(inputs).any():
             rows.excluded["all inputs missing"] += 1
@@ -219,7 +244,7 @@ def _continuous(sources: _Sources) -> _Rows:
     return rows
 
 
-def _stretches(sources: _Sources) -> Iterator[tuple[Side, float, Floats]]:
+def _stretches(sources: Sources) -> Iterator[tuple[Side, float, Floats]]:
     """Give foot, start (s) and times of every continuous window."""
     request = sources.request
     samples = round(request.window_s * request.rate_hz)
@@ -247,7 +272,7 @@ def _shared_span(
     return start, min(min(float(p.time_s[-1]) for p in plates), max(float(np.nanmax(t)) for t in recorded))
 
 
-def _stance_set(sources: _Sources, rows: _Rows, name: str, axes: tuple[str, ...], units: list[str]) -> StanceSet:
+def _stance_set(sources: Sources, rows: Rows, name: str, axes: tuple[str, ...], units: list[str]) -> StanceSet:
     """Return the windows with what the trial says of them."""
     request = sources.request
     sizes = insole_scalars(sources.trial, sources.streams)
@@ -276,7 +301,7 @@ def _stance_set(sources: _Sources, rows: _Rows, name: str, axes: tuple[str, ...]
     )
 
 
-def _axes(plates: dict[str, xr.Dataset]) -> tuple[str, ...]:
+def axes_of(plates: dict[str, xr.Dataset]) -> tuple[str, ...]:
     """Return the axes of force that the plates give: only the vertical where one is not in the lab frame."""
     lab = [all(s[f"f{a}"].attrs.get("frame") == "lab" for a in "xyz" if f"f{a}" in s) for s in plates.values()]
     complete = [all(f"f{a}" in s for a in "xyz") for s in plates.values()]

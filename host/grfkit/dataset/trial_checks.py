@@ -44,11 +44,11 @@ def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
             " leaves such streams out"
         )
     unknown = [k for k in request.kinds if k not in KINDS]
-    alone = (("landmarks",), ("keypoints",), ("images",))
+    alone = (("landmarks",), ("keypoints",), ("images",), ("shoes",))
     if (unknown or not request.kinds) and request.kinds not in alone:
         raise BadInputError(
             f"kinds are {', '.join(request.kinds) or 'none'}; expected some of {', '.join(KINDS)}, or landmarks,"
-            " keypoints or images alone"
+            " keypoints, images or shoes alone"
         )
     # the kind of window alone; the detector is refused below, with advice
     check_window(request.window, "", ("",))
@@ -56,10 +56,11 @@ def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
         raise BadInputError(
             f"window_s is {request.window_s:g} and rate_hz {request.rate_hz:g}; expected two samples a window or more"
         )
-    if request.window == "stance" and request.source in ("imu", "landmarks"):
+    if request.window == "stance" and request.source in ("imu", "landmarks") and request.kinds != ("shoes",):
         raise BadInputError(
             f"source '{request.source}' sees contacts without toe-off, so that it cuts no stances; take"
-            " window='continuous', or stances cut by an insole or by 'force' (which is named in every result)"
+            " window='continuous', or stances cut by an insole or by 'force' (which is named in every result), or of"
+            " walkers with an IMU on each shoe kinds = ['shoes'], source = 'imu'"
         )
 
 

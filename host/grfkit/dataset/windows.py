@@ -22,6 +22,7 @@ from .cut import CutRequest
 from .from_keypoints import windows_of_keypoints
 from .from_landmarks import windows_of_landmarks
 from .from_pictures import windows_of_pictures
+from .from_shoes import windows_of_shoes
 from .from_wearables import windows_of_wearables
 from .personal import with_people
 from .set_writer import write_sets
@@ -30,6 +31,13 @@ from .trial_checks import check_trial
 TrialLike = Trial | PathLike
 _CHECKED = TypeAdapter(CutRequest)
 """What tells whether a request's fields can be."""
+_MAKERS = {
+    "landmarks": windows_of_landmarks,
+    "keypoints": windows_of_keypoints,
+    "images": windows_of_pictures,
+    "shoes": windows_of_shoes,
+}
+"""What makes the windows of kinds that stand alone."""
 
 
 def cut_windows(
@@ -138,8 +146,7 @@ def trial_windows(trial: Trial, request: CutRequest | None = None, *, name: str 
     request = request or CutRequest()
     check_trial(trial, request, name)
     of_landmarks = request.kinds == ("landmarks",)
-    makers = {"landmarks": windows_of_landmarks, "keypoints": windows_of_keypoints, "images": windows_of_pictures}
-    windows_of = makers.get(request.kinds[0], windows_of_wearables)
+    windows_of = _MAKERS.get(request.kinds[0], windows_of_wearables)
     cut = windows_of(trial, request, name=name)
     cut = with_recordings(cut, str(trial.tree.attrs["participant"]), _recordings(trial, landmarks=of_landmarks))
     person = person_of(trial.tree.attrs)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..dataset.resample import linear
+from ..signals.clocks import increasing
 
 LONGEST_SWING_S = 1.0
 """A foot that shows no stance for longer may stand still or not be worn: nobody knows its force."""
@@ -37,13 +38,6 @@ class FootCurve:
     def at(self, time_s: Floats) -> Floats:
         """Return the force at other times by straight lines, NaN beside what is not known, shape (n, axes)."""
         return linear(self.time_s, self.force_bw, time_s)
-
-
-def increasing(time_s: Floats) -> NDArray[np.bool_]:
-    """Return which times are known and later than all before them: where a clock was set back, the first ones stay."""
-    # compared with the latest time so far, not the neighbour: after a set-back clock more than one sample is late
-    latest = np.maximum.accumulate(np.where(np.isfinite(time_s), time_s, -np.inf))
-    return np.asarray(np.isfinite(time_s) & (time_s > np.concatenate([[-np.inf], latest[:-1]])), dtype=bool)
 
 
 def sample_times(base: xr.Dataset) -> tuple[Floats, NDArray[np.bool_]]:

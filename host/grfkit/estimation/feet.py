@@ -16,7 +16,7 @@ from ..gait.relative_cells import UNIT, is_cell, relative_cells
 from ..gait.stances import SOURCES, Stance, Stances, find_stances
 from ..learn.spec import ModelSpec
 from ..records import Trial
-from .curves import increasing
+from ..signals.clocks import increasing
 from .source import CUTS, EstimateRequest, EstimateSource
 from .types import SIDES, Side
 

@@ -6,19 +6,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from ..arrays import PathLike
 from ..dataset.cut import KINDS, CutRequest
 from ..dataset.from_keypoints import FILM
 from ..dataset.keypoint_inputs import KEYPOINT_CHANNELS
+from ..dataset.shoe_signals import LOWPASS_HZ, has_both_shoes, names_of_both
 from ..dataset.windows import cut_windows
 from ..errors import BadInputError
 from ..gait.relative_cells import UNIT, is_cell
+from ..gait.stances import find_stances
 from ..provenance import Provenance
 from ..records import Trial
 from ..records.stance_set import StanceSet
 
-FILM_RULE = "5%BW walking"
-"""Rule of the contacts of films: whoever is filmed from the side to the end of a walkway walks."""
+WALKERS = "5%BW walking"
+"""Rule of the contacts of walkers, and of films: whoever is filmed from the side to the end of a walkway walks."""
+_WALKED_S = 0.45
+"""Median contact (s) from which on a trial is a walk: between the longest of slow runners (0.35) and the shortest of
+fast walkers (0.55)."""
 COUNTS = "count"
 """Unit of cells that nobody has calibrated."""
 
@@ -26,8 +33,8 @@ COUNTS = "count"
 def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest, *, decide: bool) -> StanceSet:
     """Return the windows of trials; with ``decide``, cells in counts relative to their foot's own steps.
 
-    Without ``decide`` cells are taken as the request says; of counts as recorded the set's findings say so.
-    Trials of a film, without insoles or IMUs, are cut as films are (:func:`film_request`). A count is another load in
+    Trials of a film, without insoles or IMUs, are cut as films are (:func:`film_request`), and those of a walker with
+    an IMU on each shoe, without insoles, as shoes are (:func:`shoes_request`). A count is another load in
     every insole, so that counts of one person tell nothing of another's. Where a recording has too few steps to set its
     cells against, all are taken as recorded, and the set's findings say so.
 
@@ -38,6 +45,8 @@ def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest, *,
     """
     if decide and request.kinds == KINDS and _film_alone(trials[0]):
         return cut_windows(trials, film_request(request))
+    if decide and request.kinds == KINDS and _shoes_of_a_walker(trials[0]):
+        return _with_finding(cut_windows(trials, shoes_request(request)), _SHOES)
     insoles = "insole" in request.kinds and not request.mapping
     if not insoles or request.cells == "relative" or not _counts(trials[0]):
         return cut_windows(trials, request)
@@ -54,12 +63,16 @@ def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest, *,
 def cells_told(data: StanceSet) -> tuple[str, ...]:
     """Return what :func:`cut_for_training` said of the cells of a set, if anything."""
     provenance = Provenance.model_validate_json(str(data.data.attrs["provenance"]))
-    return tuple(text for text in provenance.findings if text.startswith((_RELATIVE, _AS_RECORDED)))
+    return tuple(text for text in provenance.findings if text.startswith((_RELATIVE, _AS_RECORDED, _SHOES)))
 
 
 _RELATIVE = (
     'insole cells are counts, and were taken relative to their foot\'s own steps (cells = "as recorded" in the [cut]'
     " table of a TOML file for --config takes them as they are)"
+)
+_SHOES = (
+    "the IMUs of both shoes were taken, in axes of the walk, and stances cut by the turning of the shoes, as an"
+    " estimate without plates cuts them"
 )
 _AS_RECORDED = "insole cells are counts, and were taken as recorded, which tells little about other insoles"
 
@@ -76,13 +89,20 @@ def cells_in(units: Sequence[str]) -> Literal["as recorded", "relative"]:
 
 def film_request(request: CutRequest) -> CutRequest:
     """Return how the stances of films are cut where nobody said how: of walkers, by what the film shows."""
-    return replace(request, kinds=("keypoints",), source=FILM, rule=FILM_RULE)
+    return replace(request, kinds=("keypoints",), source=FILM, rule=WALKERS)
+
+
+def shoes_request(request: CutRequest) -> CutRequest:
+    """Return how the stances of walkers with an IMU on each shoe are cut where nobody said how: by turning."""
+    return replace(request, kinds=("shoes",), source="imu", rule=WALKERS, imu_lowpass_hz=LOWPASS_HZ)
 
 
 def cut_of(data: StanceSet, request: CutRequest) -> CutRequest:
     """Return how windows were cut that :func:`cut_for_training` decided on."""
     if data.channels == KEYPOINT_CHANNELS and request.kinds == KINDS:
         return film_request(request)
+    if data.channels == names_of_both() and request.kinds == KINDS:
+        return shoes_request(request)
     return replace(request, cells=cells_in([str(unit) for unit in data.data["unit"].values]))
 
 
@@ -91,6 +111,16 @@ def _film_alone(trial: Trial | PathLike) -> bool:
     opened = trial if isinstance(trial, Trial) else Trial.from_netcdf(trial)
     kinds = {str(s.attrs.get("kind")) for s in opened.streams.values()}
     return "keypoints" in kinds and not kinds & set(KINDS)
+
+
+def _shoes_of_a_walker(trial: Trial | PathLike) -> bool:
+    """Return whether a trial has an IMU on each shoe and no insole, and the plates show a walker's contacts."""
+    opened = trial if isinstance(trial, Trial) else Trial.from_netcdf(trial)
+    worn = [s for s in opened.streams.values() if s.attrs.get("kind") == "insole"]
+    if worn or not has_both_shoes(opened.streams) or opened.tree.attrs.get("force") == "none":
+        return False
+    contacts = [s.to_s - s.ic_s for s in find_stances(opened, source="force", rule=WALKERS).stances]
+    return bool(contacts) and float(np.median(contacts)) >= _WALKED_S
 
 
 def _counts(trial: Trial | PathLike) -> bool:

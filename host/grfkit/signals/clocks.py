@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import Floats
 from .robust import MAD_TO_SD
@@ -114,3 +115,10 @@ def _breaks(time_s: Floats, period: float) -> list[int]:
             starts.append(at)
         position = int(np.searchsorted(candidates, middle, side="right"))
     return [*starts, time_s.size]
+
+
+def increasing(time_s: Floats) -> NDArray[np.bool_]:
+    """Return which times are known and later than all before them: where a clock was set back, the first ones stay."""
+    # compared with the latest time so far, not the neighbour: after a set-back clock more than one sample is late
+    latest = np.maximum.accumulate(np.where(np.isfinite(time_s), time_s, -np.inf))
+    return np.asarray(np.isfinite(time_s) & (time_s > np.concatenate([[-np.inf], latest[:-1]])), dtype=bool)

@@ -106,6 +106,7 @@ def run_batch(
     scheduler: str | None = None,
     processes: int | None = None,
     force: bool = False,
+    remake: bool = False,
     progress: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Return the summary of every row in the table's order; rows already in the journal are not run again.
@@ -119,13 +120,18 @@ def run_batch(
         What runs a row; importable, so that another process can.
     scheduler
         Address of a running dask.distributed scheduler; local processes if None.
+    remake
+        Overwrite a trial that an earlier run of this table wrote and nobody changed since, where the row's request or
+        inputs have changed; refused otherwise.
     """
     journal = Path(journal)
     _refuse_collisions(rows)
     _refuse_shared(rows)
     finished = {} if force else _finished(rows, journal)
     for row in rows:
-        if row.number not in finished and row.out.exists() and not force and not _is_from_this_table(row, journal):
+        if row.number in finished or not row.out.exists() or force or _is_from_this_table(row, journal):
+            continue
+        if not (remake and _is_of_an_earlier_run(row, journal)):
             raise BadInputError(
                 f"{row.out}: exists and was not made by this table; use --force (force=True in Python) to overwrite it"
             )
@@ -222,6 +228,11 @@ def _still_there(row: Row, digests: dict[str, str]) -> bool:
 def _is_from_this_table(row: Row, journal: Path) -> bool:
     """Return whether this very job, same request and inputs, made the row's trial, whatever became of it since."""
     return journal.exists() and row.key() in journal.read_text(encoding="utf-8")
+
+
+def _is_of_an_earlier_run(row: Row, journal: Path) -> bool:
+    """Return whether the file that is there is, to the byte, what an earlier run of this table wrote."""
+    return journal.exists() and describe_input(row.out).sha256 in journal.read_text(encoding="utf-8")
 
 
 def _refuse_collisions(rows: Sequence[Row]) -> None:

@@ -1,0 +1,225 @@
+"""Does a study go from a lab's table to a page, part by part, and only once?"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import grfkit
+from grfkit import BadInputError
+from grfkit.dataset.cut import CutRequest
+from grfkit.dataset.shoe_signals import names_of_both
+from grfkit.learn.uncalibrated import cut_for_training
+from grfkit.records import Trial
+from grfkit.simulate.folder import LabRequest, write_lab
+from grfkit.study import begin_study, run_study
+
+_NETWORK = '[train]\nnetwork = "mlp"\nepochs = 1\n'
+
+
+def grf(*words: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "grfkit.cli.grf", *map(str, words)], capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("lab") / "lab"
+    request = LabRequest(surface="treadmill", people=2, duration_s=45, gaps=False, insole="adc")
+    assert len(list(write_lab(folder, request))) == 2
+    return folder / "TABLE.csv"
+
+
+@pytest.fixture(scope="module")
+def study(lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that was run once."""
+    folder = tmp_path_factory.mktemp("study") / "S"
+    begin_study(folder, table=lab)
+    (folder / "study.toml").write_text(f'name = "two runners"\ntable = "{lab}"\n{_NETWORK}', encoding="utf-8")
+    assert [part.state for part in run_study(folder).parts] == ["done"] * 4
+    return folder
+
+
+def test_a_study_goes_from_files_to_a_proof_and_a_page(study: Path) -> None:
+    result = run_study(study)
+    assert [part.state for part in result.parts] == ["done", "kept", "kept", "kept"]
+    assert [row["verdict"] for row in result.rows] == ["aligned", "aligned"]
+    for part in result.parts:
+        assert all((study / file).exists() for file in part.files), part
+    page = (study / "index.html").read_text(encoding="utf-8")
+    assert "two runners" in page
+    assert all(f'href="{file}"' in page for file in ("model/CARD.md", "proof.html"))
+    scores = json.loads((study / "proof" / "evaluation.json").read_text(encoding="utf-8"))
+    assert scores["participants"] == 2
+    assert scores["headline"] == "mlp"
+    # the mean of two people's errors is what the page says
+    wanted = scores["methods"]["mlp"]["vgrf"]["group"]["rmse_bw"]["mean"]
+    assert f"vgrf: RMSE of mlp {wanted:.3f} BW" in page
+    assert "2 people, each answered by what had not seen them" in page
+
+
+def test_a_part_is_made_again_where_what_it_is_made_of_changes(study: Path) -> None:
+    text = (study / "study.toml").read_text(encoding="utf-8")
+    (study / "study.toml").write_text(text.replace("epochs = 1", "epochs = 2"), encoding="utf-8")
+    assert [part.state for part in run_study(study).parts] == ["done", "kept", "done", "done"]
+    (study / "proof.html").unlink()
+    assert [part.state for part in run_study(study).parts] == ["done", "kept", "kept", "done"]
+
+
+def test_a_trial_is_aligned_again_where_its_recording_changed(study: Path, lab: Path) -> None:
+    name = lab.read_text(encoding="utf-8").splitlines()[1].split(",")[0]
+    insole = next(p for p in lab.parent.iterdir() if p.name.startswith(f"{name}_insole"))
+    kept = insole.read_bytes()
+    trial = lab.parent / "aligned" / f"{name}.nc"
+    before = trial.read_bytes()
+    try:
+        lines = kept.splitlines(keepends=True)
+        insole.write_bytes(b"".join(lines[:-300]))
+        result = run_study(study, skip=["train", "prove"])
+        assert [part.state for part in result.parts[:2]] == ["done", "done"]
+        assert trial.read_bytes() != before
+        trial.write_bytes(b"somebody wrote into it")
+        insole.write_bytes(b"".join(lines[:-200]))
+        assert run_study(study, skip=["train", "prove"]).parts[0].state == "not possible"
+    finally:
+        insole.write_bytes(kept)
+        trial.unlink()
+
+
+def test_what_somebody_else_wrote_is_not_overwritten(study: Path) -> None:
+    (study / "run.json").unlink()
+    model = (study / "model" / "model.json").read_bytes()
+    result = run_study(study, skip=["steps", "prove"])
+    assert [part.state for part in result.parts] == ["done", "left out", "not possible", "left out"]
+    assert "use --force" in result.parts[2].lines[0]
+    assert result.parts[2].exit_code == 2
+    assert (study / "model" / "model.json").read_bytes() == model
+    assert "not possible" in (study / "index.html").read_text(encoding="utf-8")
+
+
+def test_trials_of_others_are_not_taken_for_those_of_the_table(lab: Path, tmp_path: Path) -> None:
+    head, first, *_ = lab.read_text(encoding="utf-8").splitlines()
+    lab.with_name("OTHER.csv").write_text(
+        "\n".join([head, first.replace("aligned/", "other/")]) + "\n", encoding="utf-8"
+    )
+    begin_study(tmp_path / "S", table=lab.with_name("OTHER.csv"))
+    (lab.parent / "other").mkdir()
+    (trial,) = (lab.parent / part.split(",")[-1].strip() for part in [first.replace("aligned/", "other/")])
+    trial.write_bytes(b"somebody's own")
+    result = run_study(tmp_path / "S")
+    assert [part.state for part in result.parts] == ["not possible"] * 4
+    assert "not made by this table" in result.parts[0].lines[0]
+    assert "--skip align" in result.parts[1].lines[0]
+    assert trial.read_bytes() == b"somebody's own"
+
+
+def test_one_person_is_aligned_and_told_what_cannot_be_proven(lab: Path, tmp_path: Path) -> None:
+    head, first, *_ = lab.read_text(encoding="utf-8").splitlines()
+    alone = lab.with_name("ALONE.csv")
+    alone.write_text("\n".join([head, first.replace("aligned/", "alone/")]) + "\n", encoding="utf-8")
+    begin_study(tmp_path / "S", table=alone)
+    run = grf("run", tmp_path / "S", "--skip", "steps", "--json")
+    result: dict[str, Any] = json.loads(run.stdout)
+    states = {part["name"]: part["state"] for part in result["parts"]}
+    assert states["align"] == "done"
+    assert states["prove"] == "not possible"
+    assert run.returncode == 2
+    assert (tmp_path / "S" / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ('tabel = "a.csv"', "tabel"),
+        ('skip = ["everything"]', "skip"),
+        ('table = "gone.csv"', "gone.csv: is not there"),
+        ("[train]\nepochs = 0", "train.epochs"),
+        ('table = "trials.csv"\n[train]\nconfig = "gone.toml"', "holds no row"),
+        ("name = ", "is no TOML"),
+    ],
+)
+def test_a_document_that_cannot_be_used_is_refused_before_anything_is_done(
+    document: str, expected: str, tmp_path: Path
+) -> None:
+    begin_study(tmp_path)
+    (tmp_path / "study.toml").write_text(document, encoding="utf-8")
+    with pytest.raises(BadInputError, match=expected) as refusal:
+        run_study(tmp_path)
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "index.html").exists()
+
+
+def test_a_new_study_says_what_comes_next_and_keeps_what_is_there(tmp_path: Path) -> None:
+    run = grf("init", tmp_path / "S")
+    assert run.returncode == 0, run.stderr
+    assert "fill in" in run.stdout
+    assert (tmp_path / "S" / "trials.csv").read_text(encoding="utf-8").startswith("participant,reference,")
+    again = grf("init", tmp_path / "S")
+    assert again.returncode == 2
+    assert "use --force" in again.stderr
+    assert grf("init", tmp_path / "S", "--force").returncode == 0
+    empty = grf("run", tmp_path / "S")
+    assert empty.returncode == 2
+    assert "holds no row" in empty.stderr
+
+
+def test_every_command_is_one_of_grf_too(tmp_path: Path) -> None:
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    names = [name.removeprefix("grf-") for name in project["project"]["scripts"] if name != "grf"]
+    shown = grf("--help").stdout
+    for name in names:
+        assert f"\n  {name} " in shown, name
+    helped = grf("inspect", "--help")
+    assert helped.stdout.startswith("Usage: grf inspect ")
+    missing = grf("inspect", tmp_path / "gone.csv")
+    assert missing.returncode == 2
+    assert missing.stderr.startswith("grf inspect: ")
+    wrong = grf("synch")
+    assert wrong.returncode == 2
+    assert "did you mean 'sync'" in wrong.stderr
+
+
+_SHOES_MAP = """[files."*_Accel.trc"]
+"toes_r_imu_offset_imu" = "right_acc [m/s^2]"
+"toes_l_imu_offset_imu" = "left_acc [m/s^2]"
+[files."*_Gyro.trc"]
+"toes_r_imu_offset_imu" = "right_gyro [rad/s]"
+"toes_l_imu_offset_imu" = "left_gyro [rad/s]"
+"""
+_WALKS = (("Sub02", "Sub02_CSBaseline", 56, 0.735), ("Sub06", "Sub06_EMGStiffKnee", 69.7, 0.722))
+
+
+@pytest.mark.recordings
+def test_walkers_with_shoe_imus_go_from_their_own_files_to_a_proof(
+    real_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    files = real_file("pearl2024_imu_treadmill/original/OpenSim_Sub02_CSBaseline_GRF.mot").parent
+    lines = ["participant,reference,wearable,surface,mass_kg,speed_m_s,column_map,together,correct,out"]
+    for person, name, mass, speed in _WALKS:
+        path = f"{files}/OpenSim_{name}"
+        worn = f"{path}_Accel.trc;{path}_Gyro.trc"
+        lines.append(f"{person},{path}_GRF.mot,{worn},treadmill,{mass},{speed},map.toml,false,belts,trials/{person}.nc")
+    (tmp_path / "map.toml").write_text(_SHOES_MAP, encoding="utf-8")
+    (tmp_path / "trials.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    begin_study(tmp_path / "S", table=tmp_path / "trials.csv")
+    document = 'table = "../trials.csv"\n[align]\nreports = false\n[train]\nmethod = "ridge"\n'
+    (tmp_path / "S" / "study.toml").write_text(document, encoding="utf-8")
+    result = run_study(tmp_path / "S")
+    assert [part.state for part in result.parts] == ["done"] * 4, result.parts
+    assert [row["verdict"] for row in result.rows] == ["aligned"] * 2
+    model = grfkit.load_model(tmp_path / "S" / "model")
+    assert model.spec.scaler.channels == names_of_both()
+    assert any("IMUs of both shoes" in line for line in result.parts[2].lines)
+    # what was trained on is what an estimate cuts of the same recording
+    trial = Trial.from_netcdf(tmp_path / "trials" / "Sub02.nc")
+    windows = cut_for_training([trial], CutRequest(), decide=True)
+    assert len(windows.data["participant"]) > 90
+    answer = grfkit.estimate(tmp_path / "S" / "model", trial, participant="Sub02", allow_leak="compared")
+    assert sum(row.answered for row in answer.rows) >= len(windows.data["participant"])
