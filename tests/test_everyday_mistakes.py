@@ -189,6 +189,7 @@ MISTAKES: list[tuple[str, str]] = [
     ("grf-export none.nc --to xls --out a.xls", "--to is 'xls', expected one of csv, parquet"),
     ("grf-export none.nc --to csv --out there.nc", "there.nc: ends in '.nc', expected .csv, or a folder"),
     ("grf-export none.nc --to csv --out folder/none/a.csv", "its folder does not exist"),
+    ("grf-export none.nc --to c3d --out walk.mot", "ends in '.mot', expected .c3d"),
     ("grf-export none.nc --to opensim --out walk", "ends in '', expected .mot"),
     ("grf-export none.nc --to mat --out a.mat --unknown zero", "--unknown is 'zero', expected refuse or cut"),
     ("grf-export none.nc --to mat --out a.mat --rate-hz 100", "--rate-hz is for one table"),

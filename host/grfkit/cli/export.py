@@ -15,7 +15,7 @@ app = common.make_app()
 _Trial = Annotated[
     Path, typer.Argument(help="Trial of grf-sync, or estimate of grf-estimate (.nc).", show_default=False)
 ]
-_To = Annotated[str, typer.Option("--to", help="Format: csv, parquet, mat, opensim.", show_default=False)]
+_To = Annotated[str, typer.Option("--to", help="Format: csv, parquet, mat, opensim, c3d.", show_default=False)]
 _Out = Annotated[
     Path, typer.Option("--out", help="File to write; without an ending: a folder of tables.", show_default=False)
 ]
@@ -51,7 +51,7 @@ def export(
     """Write TRIAL in the format of another program; what is not known stays unknown there, never 0.
 
     csv, parquet: one table on one time base, or a folder with a table for each stream. mat: MATLAB version 5. opensim:
-    forces (.mot), ExternalLoads and markers (.trc) in OpenSim's axes.
+    forces (.mot), ExternalLoads and markers (.trc) in OpenSim's axes. c3d: plates, markers, events.
     """
     # here and not above: --help must not wait for numpy and xarray
     from ..export.write import export_trial

@@ -14,7 +14,7 @@ from .source import ExportSource, open_source
 from .stretches import check_unknown
 from .tables import ABOUT, tables_folder, wide_table
 
-FORMATS = ("csv", "parquet", "mat", "opensim")
+FORMATS = ("csv", "parquet", "mat", "opensim", "c3d")
 _SUFFIXES = {"opensim": ".mot"}
 """Endings that differ from the format's name."""
 _TABLES = ("csv", "parquet")
@@ -61,7 +61,8 @@ def export_trial(
     to
         One of :data:`FORMATS`: ``csv`` and ``parquet`` (a file: one table on one time base; a folder: a table for each
         stream with its own samples, and ``about.json``), ``mat`` (version 5), ``opensim`` (a ``.mot`` of the plates'
-        forces, ExternalLoads and, where there are markers, a ``.trc`` beside it).
+        forces, ExternalLoads and, where there are markers, a ``.trc`` beside it), ``c3d``
+        (plates of type 2, markers, events; wearables that are named in ``streams`` as analog channels).
     out
         The file or folder to write.
     streams
@@ -101,7 +102,12 @@ def export_trial(
         raise BadInputError(f"{trial}: holds no signal that could be exported")
     if to == "opensim":
         return _opensim(source, place, forward=forward, unknown=unknown, force=force)
-    if folder:
+    if to == "c3d":
+        from .c3d import write_trial_c3d
+
+        with written_whole(place, force=force) as temporary:
+            notes = write_trial_c3d(temporary, source, named=bool(streams), unknown=unknown)
+    elif folder:
         with written_folder(place, TABLES, force=force) as temporary:
             notes = tables_folder(temporary, source, kind=to)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,24 @@ class C3dPlate:
     wrench: Floats
 
 
+@dataclass(frozen=True)
+class C3dChannel:
+    """A further analog channel: label, unit, and values (samples,) that are all known: C3D has no mark for others."""
+
+    label: str
+    unit: str
+    values: Floats
+
+
+@dataclass(frozen=True)
+class C3dEvent:
+    """An event: s after the first frame, label (``Foot Strike``), and context (``Left``, ``Right``, ``General``)."""
+
+    time_s: float
+    label: str
+    context: str
+
+
 def write_c3d(
     path: PathLike,
     plates: Sequence[C3dPlate],
@@ -47,13 +65,20 @@ def write_c3d(
     *,
     point_rate_hz: float,
     analog_rate_hz: float,
+    channels: Sequence[C3dChannel] = (),
+    events: Sequence[C3dEvent] = (),
+    facts: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Write plates and points; channels in N and N mm, forces in each plate's own axes (Z down), as is usual.
 
     Parameters
     ----------
     points_mm
-        Shape (frames, points, 3), missing points NaN; at least one point.
+        Shape (frames, points, 3), missing points NaN.
+    channels, events
+        Written after the plates' channels, and into the group EVENT.
+    facts
+        Texts by name, for the group GRFKIT.
 
     Raises
     ------
@@ -66,7 +91,7 @@ def write_c3d(
 
     frames, per_frame = points_mm.shape[0], round(analog_rate_hz / point_rate_hz)
     samples = frames * per_frame
-    counts = sorted({plate.wrench.shape[0] for plate in plates})
+    counts = sorted({plate.wrench.shape[0] for plate in plates} | {channel.values.size for channel in channels})
     if set(counts) - {samples} or per_frame < 1:
         raise BadInputError(f"plates have {counts} samples, expected {samples} ({per_frame} for each frame)")
     file = ezc3d.c3d()
@@ -76,12 +101,34 @@ def write_c3d(
     homogeneous = np.ones((4, points_mm.shape[1], frames))
     homogeneous[:3] = np.transpose(points_mm, (2, 1, 0))
     file["data"]["points"] = homogeneous
-    analog["LABELS"]["value"] = tuple(f"{kind}{n}" for n in range(1, len(plates) + 1) for kind in _CHANNELS)
-    analog["RATE"]["value"], analog["UNITS"]["value"] = [analog_rate_hz], _UNITS * len(plates)
-    file["data"]["analogs"] = np.concatenate([_channels(plate) for plate in plates])[None]
+    labels = [f"{kind}{n}" for n in range(1, len(plates) + 1) for kind in _CHANNELS]
+    analog["LABELS"]["value"] = (*labels, *(channel.label for channel in channels))
+    analog["UNITS"]["value"] = (*_UNITS * len(plates), *(channel.unit for channel in channels))
+    analog["RATE"]["value"] = [analog_rate_hz]
+    columns = [*(_channels(plate) for plate in plates), *(channel.values[None] for channel in channels)]
+    file["data"]["analogs"] = np.concatenate(columns)[None]
     _describe(file, plates)
+    _describe_events(file, events)
+    for name, texts in (facts or {}).items():
+        file.add_parameter("GRFKIT", name, list(texts))
     file.write(str(path))
-    _check_length(Path(path), 4 * frames * (4 * points_mm.shape[1] + 6 * len(plates) * per_frame))
+    _check_length(Path(path), 4 * frames * (4 * points_mm.shape[1] + len([*labels, *channels]) * per_frame))
+
+
+def _describe_events(file: Any, events: Sequence[C3dEvent]) -> None:
+    import ezc3d.ezc3d as ezc3d
+
+    if not events:
+        return
+    file.add_parameter("EVENT", "USED", [float(len(events))])
+    stored = file["parameters"]["EVENT"]["USED"]
+    stored["type"], stored["value"] = ezc3d.INT, np.asarray([len(events)])
+    file.add_parameter("EVENT", "CONTEXTS", [event.context for event in events])
+    file.add_parameter("EVENT", "LABELS", [event.label for event in events])
+    # minutes and seconds, as C3D holds times of events
+    minutes = [float(event.time_s // 60) for event in events]
+    times = np.asarray([minutes, [event.time_s - 60 * m for event, m in zip(events, minutes)]])
+    file.add_parameter("EVENT", "TIMES", times)
 
 
 def _check_length(path: Path, data_bytes: int) -> None:
