@@ -16,6 +16,7 @@ from grfkit import BadInputError
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.shoe_signals import names_of_both
 from grfkit.learn.uncalibrated import cut_for_training
+from grfkit.provenance import tool_version
 from grfkit.records import Trial
 from grfkit.simulate.folder import LabRequest, write_lab
 from grfkit.study import begin_study, run_study
@@ -181,6 +182,8 @@ def test_every_command_is_one_of_grf_too(tmp_path: Path) -> None:
     missing = grf("inspect", tmp_path / "gone.csv")
     assert missing.returncode == 2
     assert missing.stderr.startswith("grf inspect: ")
+    assert grf("--version").stdout == grf("sync", "--version").stdout == f"grfkit {tool_version()}\n"
+    assert "or sync or" in grf().stderr
     wrong = grf("synch")
     assert wrong.returncode == 2
     assert "did you mean 'sync'" in wrong.stderr

@@ -125,7 +125,7 @@ def wrong_usage(error: Any) -> str:
         hint = f"; to give an option several values, repeat it: {options[0]} A {options[0]} B" if options else ""
         return f"{extra or 'the last word'} is one word too many{hint}; quote names with spaces"
     if text.startswith("Missing command"):
-        return f"say what to do: {' or '.join(sorted(getattr(command, 'commands', {})))}"
+        return f"say what to do: {' or '.join(sorted(_names_of_commands(command)))}"
     if text.startswith("No such command"):
         return _unknown_command(text, command)
     return text
@@ -167,10 +167,14 @@ def _unknown_option(name: str, error: Any) -> str:
     return text
 
 
+def _names_of_commands(command: Any) -> list[str]:
+    """Return the commands of a group, also those that it has not imported yet (``grf``)."""
+    return list(command.list_commands(None)) if hasattr(command, "list_commands") else []
+
+
 def _unknown_command(text: str, command: Any) -> str:
     word = re.search(r"'(.*?)'", text)
-    # a group may know more commands than it has imported (grf)
-    names = sorted(command.list_commands(None)) if hasattr(command, "list_commands") else []
+    names = sorted(_names_of_commands(command))
     given = word[1] if word else ""
     near = difflib.get_close_matches(given.lower(), names, n=1)
     if near:

@@ -17,6 +17,7 @@ import typer
 from ..arguments import ArgumentError, refusal
 from ..errors import GrfError
 from ..extras import without_extra
+from ..provenance import tool_version
 from .command_line import as_typed, for_terminal, wrong_argument, wrong_usage
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
             stream.reconfigure(errors="backslashreplace")
     _tidy_up_when_terminated()
     command = typer.main.get_command(app)
+    command.params.append(_version_option())
     try:
         code = _call(command, arguments, program)
         # here, while a broken pipe can still be caught
@@ -108,6 +110,30 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
     if code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
         say(f"{program}: {'interrupted' if code == EXIT_INTERRUPTED else 'terminated'}")
     sys.exit(code)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"grfkit {tool_version()}")
+        raise typer.Exit
+
+
+_Version = Annotated[
+    bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and end.")
+]
+
+
+def _with_version(version: _Version = False) -> None:
+    """Hold the option ``--version``, which every command has: what a question about it should name."""
+
+
+def _version_option() -> Any:
+    """Return the option, made by Typer from a command of its own: its class of options differs between versions."""
+    holder = typer.Typer(add_completion=False)
+    holder.command()(_with_version)
+    option = typer.main.get_command(holder).params[0]
+    option.expose_value = False
+    return option
 
 
 def explain(error: Exception, command: Any = None) -> tuple[str, int]:
