@@ -12,12 +12,20 @@ from . import common
 
 app = common.make_app()
 
-_Trial = Annotated[
-    Path, typer.Argument(help="Trial of grf-sync, or estimate of grf-estimate (.nc).", show_default=False)
+_Trials = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="TRIAL",
+        help="Trial of grf-sync, or estimate of grf-estimate (.nc); several for bids.",
+        show_default=False,
+    ),
 ]
-_To = Annotated[str, typer.Option("--to", help="Format: csv, parquet, mat, opensim, c3d.", show_default=False)]
+_To = Annotated[str, typer.Option("--to", help="Format: csv, parquet, mat, opensim, c3d, bids.", show_default=False)]
 _Out = Annotated[
-    Path, typer.Option("--out", help="File to write; without an ending: a folder of tables.", show_default=False)
+    Path,
+    typer.Option(
+        "--out", help="File to write; without an ending: a folder of tables, or a data set.", show_default=False
+    ),
 ]
 _Streams = Annotated[
     list[str] | None,
@@ -35,16 +43,19 @@ _Unknown = Annotated[
     typer.Option("--unknown", help="Where a format holds no unknown value: refuse, or cut to what is known."),
 ]
 
+_Task = Annotated[str, typer.Option("--task", help="What people did, letters and digits, for bids.")]
+
 
 @app.command(epilog=common.EXIT_CODES)
 def export(
-    trial: _Trial,
+    trial: _Trials,
     to: _To,
     out: _Out,
     stream: _Streams = None,
     rate_hz: _Rate = None,
     forward: _Forward = "",
     unknown: _Unknown = "refuse",
+    task: _Task = "gait",
     force: Annotated[bool, typer.Option("--force", help="Overwrite what exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
 ) -> None:
@@ -52,12 +63,13 @@ def export(
 
     csv, parquet: one table on one time base, or a folder with a table for each stream. mat: MATLAB version 5. opensim:
     forces (.mot), ExternalLoads and markers (.trc) in OpenSim's axes. c3d: plates, markers, events.
+    bids: a Motion-BIDS data set of one or several trials.
     """
     # here and not above: --help must not wait for numpy and xarray
     from ..export.write import export_trial
 
     made = export_trial(
-        trial, to, out, streams=stream or [], rate_hz=rate_hz, forward=forward, unknown=unknown, force=force
+        trial, to, out, streams=stream or [], rate_hz=rate_hz, forward=forward, unknown=unknown, task=task, force=force
     )
     for note in made.notes:
         common.say(note)

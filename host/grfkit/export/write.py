@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..arguments import ArgumentError, as_path
 from ..arrays import PathLike
 from ..artefacts import FolderKind, check_file, check_folder, written_folder, written_together, written_whole
 from ..errors import BadInputError
+from .bids import DESCRIPTION, check_task, files_of, write_bids
 from .source import ExportSource, open_source
 from .stretches import check_unknown
 from .tables import ABOUT, tables_folder, wide_table
 
-FORMATS = ("csv", "parquet", "mat", "opensim", "c3d")
+FORMATS = ("csv", "parquet", "mat", "opensim", "c3d", "bids")
 _SUFFIXES = {"opensim": ".mot"}
 """Endings that differ from the format's name."""
 _TABLES = ("csv", "parquet")
@@ -33,6 +35,7 @@ def _files(folder: Path) -> frozenset[str]:
 
 
 TABLES = FolderKind("folder of tables that grf-export wrote", ABOUT, _files)
+DATA_SET = FolderKind("BIDS data set", DESCRIPTION, files_of)
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Exported:
 
 
 def export_trial(
-    trial: PathLike,
+    trial: PathLike | Sequence[PathLike],
     to: str,
     out: PathLike,
     *,
@@ -52,17 +55,21 @@ def export_trial(
     rate_hz: float | None = None,
     forward: str = "",
     unknown: str = "refuse",
+    task: str = "gait",
     force: bool = False,
 ) -> Exported:
     """Write a trial of ``grf-sync`` or an estimate of ``grf-estimate`` in a format of another program.
 
     Parameters
     ----------
+    trial
+        A file; several for ``bids``.
     to
         One of :data:`FORMATS`: ``csv`` and ``parquet`` (a file: one table on one time base; a folder: a table for each
         stream with its own samples, and ``about.json``), ``mat`` (version 5), ``opensim`` (a ``.mot`` of the plates'
-        forces, ExternalLoads and, where there are markers, a ``.trc`` beside it), ``c3d``
-        (plates of type 2, markers, events; wearables that are named in ``streams`` as analog channels).
+        forces, ExternalLoads and, where there are markers, a ``.trc`` beside it), ``c3d`` (plates of type 2, markers,
+        events; wearables that are named in ``streams`` as analog channels), ``bids`` (a folder: a Motion-BIDS data set
+        of one or several trials).
     out
         The file or folder to write.
     streams
@@ -73,6 +80,8 @@ def export_trial(
         Axis of the plates along which people walk (``+x``, ``-y`` ...), for ``opensim``.
     unknown
         Where a format can hold no unknown value: ``refuse``, or ``cut`` to the longest known stretch.
+    task
+        Name of what people did, letters and digits, for ``bids``.
 
     Raises
     ------
@@ -91,15 +100,19 @@ def export_trial(
     place = as_path(out, what="a file or folder to write")
     folder = _check_place(place, to, force=force)
     check_unknown(unknown)
+    check_task(task)
     if rate_hz is not None and (folder or to not in _TABLES):
         raise ArgumentError("rate_hz", "is for one table on one time base; here every stream keeps its own samples")
     if to == "parquet":
         from ..formats.parquet import need_parquet
 
         need_parquet()
-    source = open_source(trial, streams=streams)
-    if not source.streams:
-        raise BadInputError(f"{trial}: holds no signal that could be exported")
+    sources = _sources(trial, to, streams)
+    if to == "bids":
+        with written_folder(place, DATA_SET, force=force) as temporary:
+            notes = write_bids(temporary, sources, task=task)
+        return Exported((place,), (*(note for source in sources for note in source.notes), *notes))
+    source = sources[0]
     if to == "opensim":
         return _opensim(source, place, forward=forward, unknown=unknown, force=force)
     if to == "c3d":
@@ -121,12 +134,27 @@ def export_trial(
     return Exported((place,), (*source.notes, *notes))
 
 
+def _sources(trial: PathLike | Sequence[PathLike], to: str, streams: Sequence[str]) -> list[ExportSource]:
+    paths: list[Any] = list(trial) if isinstance(trial, list | tuple) else [trial]
+    if not paths:
+        raise BadInputError("no trial is named")
+    if len(paths) != 1 and to != "bids":
+        raise BadInputError(f"{len(paths)} trials; --to {to} takes one at a time, --to bids several")
+    sources = [open_source(path, streams=streams) for path in paths]
+    for path, source in zip(paths, sources):
+        if not source.streams:
+            raise BadInputError(f"{path}: holds no signal that could be exported")
+    return sources
+
+
 def _check_place(place: Path, to: str, *, force: bool) -> bool:
     """Return whether a folder is to be written; refuse a place that cannot be, before the work."""
     suffix = place.suffix.lower()
-    if to in _TABLES and suffix == "":
-        check_folder(place, TABLES, force=force)
+    if suffix == "" and (to in _TABLES or to == "bids"):
+        check_folder(place, DATA_SET if to == "bids" else TABLES, force=force)
         return True
+    if to == "bids":
+        raise BadInputError(f"{place}: ends in '{suffix}', expected a folder without an ending")
     ending = _SUFFIXES.get(to, f".{to}")
     if suffix != ending:
         either = ", or a folder without an ending" if to in _TABLES else ""
