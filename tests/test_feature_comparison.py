@@ -157,6 +157,11 @@ def test_the_command_prints_claims_and_goes_on_where_it_was(tmp_path: Path) -> N
         "4. ResNet50 and Inception err less from weights of ImageNet than from random ones: NOT TESTED" in done.stdout
     )
     stored = json.loads((tmp_path / "out" / "evaluation.json").read_text(encoding="utf-8"))
+    # the headline beside what is no network, not beside every row of the table
+    assert set(stored["comparisons"]["vgrf"]) == {
+        "mean curve", "mean curve of the known speed", "scaled pressure sum", "ridge", "ridge + both", "kernel ridge",
+        "kernel ridge + both",
+    }  # fmt: skip
     found = stored["feature_comparison"]
     assert [c["number"] for c in found["claims"]] == [1, 2, 3, 4, 5]
     assert {row["features"] for row in found["help"]} == {"both"}

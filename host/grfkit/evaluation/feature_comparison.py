@@ -51,6 +51,12 @@ def compare_features(
     shown = [*(m.name for m in plain), *(c.name for c in cells if c.seed == 1 and c.others <= 1)]
     few = Predictions(every.data.isel(method=[i for i, m in enumerate(every.methods) if m in shown]))
     table = scores(few, headline=Cell(plan.networks[-1], plan.main).name)
+    # of a page's first lines: the headline against what is no network
+    simple = {m.name for m in plain} | {Cell(n, f).name for n in LINEAR for f in ("none", plan.main)}
+    table["comparisons"] = {
+        axis: {m: c for m, c in found_on_axis.items() if m in simple}
+        for axis, found_on_axis in table["comparisons"].items()
+    }
     table["comparison"] = comparison(_together(cells, scored, few, table), cost)
     return replace(every, scores=table | {"feature_comparison": found})
 

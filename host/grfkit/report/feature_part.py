@@ -19,13 +19,18 @@ def feature_section(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "intro": f"{found['preset'] or 'Networks'}: {found['people']} people, seeds: {found['seeds']}, exchanges of"
         f" features between people: {found['draws']}, features by {found['statics_by']}.",
-        "notes": found["notes"],
+        "notes": [f"{note[0].upper()}{note[1:]}." for note in found["notes"]],
         "claims": [
-            (f"{c['number']}. {c['claim']}", c["verdict"], _sentences(c), [_contrast(*item) for item in _pairs(c)])
+            (
+                f"Claim {c['number']}: {c['claim']}",
+                c["verdict"],
+                _sentences(c),
+                [_contrast(*item) for item in _pairs(c)],
+            )
             for c in found["claims"]
         ],
         "help": [(f, [_help(r) for r in _rows(found, f)], _by_person(found, f)) for f in sets],
-        "ranks": [_rank(row) for row in found["ranks"]],
+        "ranks": [_rank(row, found["seeds"]) for row in found["ranks"]],
         "main": found["features"][-1],
     }
 
@@ -81,9 +86,14 @@ def _help(row: Mapping[str, Any]) -> tuple[str, list[str]]:
     pairs = [
         f"{_interval(row[part])}, {row[part]['better']} of {row[part]['n']}" for part in ("given", "true", "presence")
     ]
-    return row["network"], [fixed(row["without"], 2), *pairs, _p(row["p_holm"]), seen, row["word"]]
+    return row["network"], [fixed(row["without"], 2), row["word"], *pairs, _p(row["p_holm"]), seen]
 
 
-def _rank(row: Mapping[str, Any]) -> tuple[str, list[str]]:
+def _rank(row: Mapping[str, Any], seeds: int) -> tuple[str, list[str]]:
     ends = f"{row['low']:.0f} to {row['high']:.0f}"
-    return row["network"], [fixed(row["error"], 2), ends, f"{100 * row['first']:.0f} %", fixed(row["seed_sd"], 3)]
+    return row["network"], [
+        fixed(row["error"], 2),
+        ends,
+        f"{100 * row['first']:.0f} %",
+        fixed(row["seed_sd"], 3) if seeds > 1 else DASH,
+    ]
