@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import grfkit
-from grfkit import BadInputError, simulate_trial
+from grfkit import BadInputError, Trial, simulate_trial
 from grfkit.calibrate import apply, load
 from grfkit.calibrate.documents import PressureCalibration
 from grfkit.estimation.source import open_source
@@ -45,8 +45,10 @@ def test_documents_are_applied_to_a_recording_and_its_file(document: Path, tmp_p
 
 def test_what_no_document_is_for_is_refused(document: Path) -> None:
     recording = next(iter(lab().wearables.values()))
-    with pytest.raises(BadInputError, match="grf-sync --calibration calibrates"):
-        open_source(lab().on_true_clock(participant="P1"), None, None, [document])
+    trial = lab().on_true_clock(participant="P1")
+    plates_alone = Trial(trial.tree.filter(lambda node: node.name != "insole_left"))
+    with pytest.raises(BadInputError, match="no calibration fits trial 'trial'"):
+        open_source(plates_alone, None, None, [document])
     with pytest.raises(BadInputError, match="a lag table is for grf-sync"):
         open_source(recording, None, None, ["lags/default"])
     with pytest.raises(BadInputError, match="join several by grf-sync"):

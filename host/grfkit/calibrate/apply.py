@@ -11,6 +11,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..provenance import InputFile, Provenance
 from ..records import Recording
+from ..records.calibrated import BY
 from ..units import parse_unit, require
 from .cell_apply import cells_to_force
 from .cell_documents import CellCalibration
@@ -129,6 +130,7 @@ def _applied(stream: xr.Dataset, name: str, document: AnyDocument) -> xr.Dataset
 def _with_digest(stream: xr.Dataset, loaded: Loaded[AnyDocument]) -> xr.Dataset:
     before = str(stream.attrs.get("calibrations", "")).split()
     stream.attrs["calibrations"] = " ".join([*before, loaded.sha256])
+    stream.attrs[BY] = " ".join([*str(stream.attrs.get(BY, "")).split(), loaded.document.kind])
     return stream
 
 

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from . import common
-from .train import Config, Device, Epochs, FeaturesBy, Force, Json, Kind, Method, Network, Preset, Trials
+from .train import Calibration, Config, Device, Epochs, FeaturesBy, Force, Json, Kind, Method, Network, Preset, Trials
 
 app = common.make_app()
 
@@ -98,6 +98,7 @@ def evaluate(
         int, typer.Option("--draws", min=1, help="Exchanges of features between people, its control.")
     ] = 3,
     other_people: common.OtherPeople = "",
+    calibration: Calibration = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for answers.nc and evaluation.json; a stopped run goes on.")
     ] = None,
@@ -122,7 +123,7 @@ def evaluate(
             compare=compare, features=features, features_by=features_by, imagenet=imagenet,
             seeds=seeds, draws=draws,
             other_people=other_people, out=out, report=report, workers=workers, scheduler=scheduler,
-            force=force, progress=progress,
+            calibrations=tuple(calibration or ()), force=force, progress=progress,
         )  # fmt: skip
     print(json.dumps(predictions.scores, indent=2) if as_json else scores_text(predictions.scores))
 

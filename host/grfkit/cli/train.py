@@ -61,6 +61,14 @@ Teacher = Annotated[
     Path | None,
     typer.Option("--teacher", help="A trained model: teach a small network of the past what it says, and the truth."),
 ]
+Calibration = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--calibration",
+        metavar="<path>",
+        help="Document of grf-calibrate for insoles or IMUs of trials that were aligned without it; repeatable.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what exists.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
 
@@ -91,6 +99,7 @@ def train(
     ] = None,
     study: Study = None,
     teacher: Teacher = None,
+    calibration: Calibration = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -106,7 +115,7 @@ def train(
         model = run(
             trials, out=out, preset=preset, kind=kind, config=config, method=method, network=network, regime=regime,
             epochs=epochs, device=device, features=features, features_by=features_by, imagenet=imagenet, search=search,
-            study=study, teacher=teacher, force=force, progress=progress,
+            study=study, teacher=teacher, calibrations=tuple(calibration or ()), force=force, progress=progress,
         )  # fmt: skip
     text = model_text if teacher is None else student_text
     print(json.dumps(model.summary, indent=2) if as_json else text(model.summary))

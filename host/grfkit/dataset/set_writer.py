@@ -15,6 +15,7 @@ from ..arrays import PathLike
 from ..artefacts import written_whole
 from ..errors import BadInputError
 from ..records.by_hand import joined_by_hand
+from ..records.calibrated import joined_calibrated
 from ..records.netcdf import NetcdfFile, netcdf_file
 from ..records.participants import check_names
 from ..records.stance_set import StanceSet, join, joined_recordings
@@ -50,6 +51,7 @@ def write_sets(sets: Iterable[StanceSet], out: PathLike, *, force: bool = False)
             rows = np.sort(np.unique(part.per_stance("participant"), return_index=True)[1])
             recordings.append(StanceSet(part.data[["weight"]].isel(stance=rows).copy(deep=True)))
             known = joined_recordings(recordings) | joined_by_hand(s.data.attrs for s in recordings)
+            known |= joined_calibrated(s.data.attrs for s in recordings)
             if first is None:
                 _begin(part, file)
                 # a copy, else this one window would keep all of the first part in memory

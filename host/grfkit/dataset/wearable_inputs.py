@@ -51,7 +51,7 @@ def channels_of(streams: dict[str, xr.Dataset], kinds: Sequence[str]) -> tuple[l
     Raises
     ------
     BadInputError
-        If there is no such stream.
+        If there is no such stream, or a channel has one unit on one foot and another on the other.
     """
     units: dict[str, str] = {}
     for kind in kinds:
@@ -60,7 +60,12 @@ def channels_of(streams: dict[str, xr.Dataset], kinds: Sequence[str]) -> tuple[l
                 continue
             for channel in map(str, stream.data_vars):
                 if channel.startswith(_SIGNALS[kind]) and channel != "cop_z":
-                    units.setdefault(channel, str(stream[channel].attrs.get("units", "")))
+                    unit = str(stream[channel].attrs.get("units", ""))
+                    if units.setdefault(channel, unit) != unit:
+                        raise BadInputError(
+                            f"channel '{channel}' is in {units[channel] or 'no unit'} on one foot and in"
+                            f" {unit or 'no unit'} on the other: calibrate both feet's recordings, or none"
+                        )
     if not units:
         film = any(stream.attrs.get("kind") == "keypoints" for stream in streams.values())
         advice = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from ..arrays import PathLike
 from ..errors import BadInputError
 from ..records import Trial
 from ..records.by_hand import ATTRIBUTE, by_hand_findings
+from ..records.calibrated import set_attribute, ways_of
 from ..records.person import person_of
 from ..records.stance_set import StanceSet, join, with_recordings
+from ..sync.request import as_several
+from .calibrated_trials import TrialCalibration
 from .cut import CutRequest
 from .from_keypoints import windows_of_keypoints
 from .from_landmarks import windows_of_landmarks
@@ -46,6 +49,7 @@ def cut_windows(
     *,
     out: PathLike | None = None,
     force: bool = False,
+    calibrations: PathLike | Sequence[PathLike] = (),
     **options: Any,
 ) -> StanceSet:
     """Return the windows of trials as one stance set: wearables (or landmarks) with the force of their foot.
@@ -63,6 +67,8 @@ def cut_windows(
         when needed. None keeps the set in memory.
     force
         Overwrite ``out``.
+    calibrations
+        Calibration documents of insoles and IMUs, applied to each trial they fit; each trial needs one that does.
     options
         Fields of :class:`CutRequest`, in place of those in ``request``.
 
@@ -83,7 +89,9 @@ def cut_windows(
     >>> windows.data["inputs"].sizes["time"]
     101
     """
-    sets = sets_of(trials, request_with(request, options))
+    documents = as_several(calibrations)
+    calibration = TrialCalibration(documents) if documents else None
+    sets = sets_of(trials, request_with(request, options), calibration)
     return join(list(sets)) if out is None else write_sets(sets, out, force=force)
 
 
@@ -110,9 +118,11 @@ def request_with(request: CutRequest | None, options: Mapping[str, Any]) -> CutR
 
 
 def sets_of(
-    trials: TrialLike | Iterable[TrialLike] | Mapping[str, Trial], request: CutRequest | None = None
+    trials: TrialLike | Iterable[TrialLike] | Mapping[str, Trial],
+    request: CutRequest | None = None,
+    calibration: TrialCalibration | None = None,
 ) -> Iterator[StanceSet]:
-    """Give the windows of one trial after the other; a file is read when its turn comes.
+    """Give the windows of one trial after the other, calibrated first; a file is read when its turn comes.
 
     Raises
     ------
@@ -123,16 +133,22 @@ def sets_of(
     for name, trial in _named_trials(trials):
         none = False
         if isinstance(trial, Trial):
-            yield trial_windows(trial, request, name=name)
+            yield trial_windows(_calibrated(trial, calibration, name), request, name=name)
             continue
         path = Path(trial)
         try:
-            yield trial_windows(Trial.from_netcdf(path), request, name=name)
+            yield trial_windows(_calibrated(Trial.from_netcdf(path), calibration, name), request, name=name)
         except BadInputError as error:
             text = str(error)
             raise BadInputError(text if text.startswith(str(path)) else f"{path}: {text}") from error
     if none:
         raise BadInputError("no trial was given; name the files that grf-sync wrote")
+    if calibration is not None:
+        calibration.check_all_used()
+
+
+def _calibrated(trial: Trial, calibration: TrialCalibration | None, name: str) -> Trial:
+    return trial if calibration is None else calibration.applied(trial, name)
 
 
 def trial_windows(trial: Trial, request: CutRequest | None = None, *, name: str = "trial") -> StanceSet:
@@ -152,6 +168,8 @@ def trial_windows(trial: Trial, request: CutRequest | None = None, *, name: str 
     person = person_of(trial.tree.attrs)
     if person.stated():
         cut = with_people(cut, {str(trial.tree.attrs["participant"]): person})
+    ways = ways_of(trial.streams, ("imu",) if request.kinds == ("shoes",) else request.kinds)
+    cut = StanceSet(cut.data.assign_attrs(set_attribute(ways, name)))
     return _with_clocks_by_hand(cut, trial, name)
 
 

@@ -25,6 +25,7 @@ from ..learn.spec import ForceModel, ModelSpec
 from ..learn.training_range import finding_of
 from ..provenance import Provenance, describe_input
 from ..records import Recording, Surface, Trial
+from ..records.calibrated import other_ways, ways_of
 from ..records.participants import seen_among
 from ..report.estimate_page import write_estimate_report
 from ..runtime.bundle import Bundle
@@ -116,7 +117,7 @@ def estimate(
     tell
         Called with what a reader noticed of the file.
     calibrations
-        Calibration documents of one device's recording; a trial is calibrated by ``grf-sync``.
+        Calibration documents of one device's recording, or of a trial that was aligned without them.
 
     Raises
     ------
@@ -275,6 +276,7 @@ def estimate_source(
     spec = model.spec
     film = bool(picture_of(spec)) or of_film(spec)
     facts, findings = facts_of(source, request, spec)
+    findings += other_ways(spec.calibrated, ways_of(source.trial.streams, spec.calibrated))
     feet, lost, cut = _feet(spec, source, request, facts, findings)
     cutting = cut_request(spec, cut)
     findings += [f"the {side} foot is left out: {why}" for side, why in lost.items()]

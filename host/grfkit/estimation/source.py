@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..arguments import ArgumentError, as_choice, as_path, refused_field
 from ..arrays import PathLike
 from ..calibrate import apply
+from ..dataset.calibrated_trials import TrialCalibration
 from ..errors import BadInputError
 from ..gait.stances import SOURCES
 from ..io import ReadOptions, read
@@ -162,16 +163,18 @@ def open_source(
     tell
         Called with what a reader noticed of the file.
     calibrations
-        Documents that are applied to a device's own recording; see :func:`grfkit.calibrate.apply`.
+        Documents that are applied to a device's own recording, or to a trial that was aligned without them; see
+        :func:`grfkit.calibrate.apply`.
 
     Raises
     ------
     BadInputError
-        If a file is neither, or options or calibrations were given that a trial has no use for.
+        If a file is neither, options were given that a trial has no use for, or a calibration does not fit.
     """
     if isinstance(recording, Trial):
-        _refuse_calibrations(calibrations, "the trial")
-        return EstimateSource(_not_refused(recording, "the trial"), "trial", True, None)
+        return EstimateSource(
+            _calibrated(_not_refused(recording, "the trial"), calibrations, "trial"), "trial", True, None
+        )
     if isinstance(recording, Recording):
         return EstimateSource(Trial(_applied(recording, calibrations).tree), "recording", False, None)
     path = as_path(recording, what="a recording or a trial")
@@ -181,8 +184,8 @@ def open_source(
                 f"{path}: is a trial, which states all itself; leave out --column-map, --rate-hz, --side"
                 " (options in Python)"
             )
-        _refuse_calibrations(calibrations, str(path))
-        return EstimateSource.of_trial(path)
+        source = EstimateSource.of_trial(path)
+        return replace(source, trial=_calibrated(source.trial, calibrations, path.stem))
     opened = read(path, options)
     for note in opened.notes:
         if tell is not None:
@@ -199,12 +202,13 @@ def _applied(recording: Recording, calibrations: Sequence[PathLike]) -> Recordin
     return apply(recording, [*documents.plates, *documents.wearables])
 
 
-def _refuse_calibrations(calibrations: Sequence[PathLike], name: str) -> None:
-    if calibrations:
-        raise BadInputError(
-            f"{name}: is a trial, whose recordings grf-sync --calibration calibrates before it aligns them; leave"
-            " --calibration out (calibrations in Python)"
-        )
+def _calibrated(trial: Trial, calibrations: Sequence[PathLike], name: str) -> Trial:
+    if not calibrations:
+        return trial
+    documents = TrialCalibration(calibrations)
+    calibrated = documents.applied(trial, name)
+    documents.check_all_used()
+    return calibrated
 
 
 def _not_refused(trial: Trial, name: str) -> Trial:

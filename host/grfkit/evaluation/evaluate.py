@@ -23,7 +23,6 @@ from ..learn.features import facts_of
 from ..learn.folds import Fold
 from ..learn.method import Method
 from ..learn.model import GrfModel
-from ..learn.outputs import check_into
 from ..learn.packaged import model_folder
 from ..learn.parallel import JobReport
 from ..learn.recipe import Recipe, recipe_of, recipe_of_model, spec_of
@@ -33,6 +32,7 @@ from ..learn.training_job import Progress
 from ..learn.transfer import Regime
 from ..learn.window_sources import WindowSource, load_sets
 from ..records.stance_set import StanceSet
+from ..sync.request import as_several
 from .comparison import compared_methods, comparison, comparison_csv, costs
 from .feature_comparison import compare_features, features_csv, people_csv
 from .feature_methods import compares_features, feature_plan
@@ -43,7 +43,7 @@ from .nested_search import SearchedMethod, search_document, search_folds, search
 from .personal_folds import PersonalPlan, TrainedMethod, check_personal, personalise_folds, plan_of_counts
 from .predictions import Predictions, predict_folds
 from .recipe_methods import DRAWS, exchanged_methods, folds_of, network_methods
-from .request_checks import check_for_card, regimes_of
+from .request_checks import check_for_card, checked_output, regimes_of
 from .scores import scores
 
 
@@ -74,6 +74,7 @@ def evaluate(
     workers: int = 0,
     scheduler: Any = None,
     force: bool = False,
+    calibrations: PathLike | Sequence[PathLike] = (),
     progress: Progress | None = None,
 ) -> Predictions:
     """Return predictions for people left out of training, beside every baseline, as ``grf-evaluate`` makes them.
@@ -121,6 +122,8 @@ def evaluate(
         Processes, 0 for this one alone; or the address of a dask scheduler. They change no number.
     force
         Overwrite ``report`` and the evaluation in ``out``.
+    calibrations
+        Of :func:`~grfkit.learn.training_job.train`.
     progress
         Called with how many parts are done, of how many, and a text.
 
@@ -199,10 +202,10 @@ def evaluate(
     text = ",".join(map(str, counts))
     personal = plan_of_counts(text) if text else None
     # refused before the windows are cut and hours are spent on training
-    target = None if out is None else _checked_output(as_path(out, what="the folder to write"), force=force)
+    target = None if out is None else checked_output(as_path(out, what="the folder to write"), force=force)
     if folder is not None:
         check_for_card(Path(folder), recipe, names)
-    windows = load_sets(data, recipe)
+    windows = load_sets(data, recipe, as_several(calibrations))
     tell = progress or (lambda *_: None)
     how: dict[str, Any] = {
         "workers": workers, "cluster": scheduler, "progress": lambda r: tell(r.done, r.total, r.name),
@@ -241,14 +244,6 @@ def evaluate(
 
 def _spec_of(model: PathLike | GrfModel) -> ModelSpec:
     return model.spec if isinstance(model, GrfModel) else spec_of(as_path(model, what="a model's folder"))
-
-
-def _checked_output(folder: Path, *, force: bool) -> Path:
-    """Return the folder to write to; one that holds an evaluation is refused without ``force``."""
-    if (folder / "evaluation.json").exists() and not force:
-        raise BadInputError(f"{folder}: holds an evaluation; use --force (force=True in Python) to overwrite it")
-    check_into(folder)
-    return folder
 
 
 def evaluate_recipe(

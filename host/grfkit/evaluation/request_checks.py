@@ -8,6 +8,7 @@ from typing import cast
 
 from ..arguments import ArgumentError, as_choice, refuse_other
 from ..errors import BadInputError
+from ..learn.outputs import check_into
 from ..learn.recipe import Recipe
 from ..learn.transfer import REGIMES, Regime
 
@@ -38,3 +39,11 @@ def regimes_of(regimes: str | Sequence[str]) -> tuple[Regime, ...]:
     if wrong := [name for name in regimes if name not in REGIMES]:
         raise ArgumentError("regimes", f"names '{wrong[0]}', expected some of {', '.join(REGIMES)}, or all")
     return cast("tuple[Regime, ...]", tuple(regimes))
+
+
+def checked_output(folder: Path, *, force: bool) -> Path:
+    """Return the folder to write to; one that holds an evaluation is refused without ``force``."""
+    if (folder / "evaluation.json").exists() and not force:
+        raise BadInputError(f"{folder}: holds an evaluation; use --force (force=True in Python) to overwrite it")
+    check_into(folder)
+    return folder

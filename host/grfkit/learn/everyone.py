@@ -11,6 +11,7 @@ import numpy as np
 from ..dataset.near_copies import near_copies
 from ..errors import BadInputError
 from ..records.by_hand import told_by
+from ..records.calibrated import mixed_findings
 from ..records.stance_set import StanceSet
 from .cost import macs
 from .direct_start import numbers_in
@@ -47,7 +48,7 @@ def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
 
     A sentence too for a network that was made narrower because this computer has no GPU (:func:`affordable`), for each
     pair of participants whose recordings seem to be copies (:func:`near_copies`), on how cells that are counts were
-    taken, and for each clock that a person decided on by eye.
+    taken, for each clock that a person decided on by eye, and for kinds of wearables that were not calibrated alike.
     Only a preset's scalars are left out; those a user named are refused by training, and facts of people here.
 
     Raises
@@ -60,6 +61,7 @@ def usable(data: StanceSet, recipe: Recipe) -> tuple[Recipe, tuple[str, ...]]:
     check_known(data, facts)
     same = [f"'{name}' is the same for everybody here and tells a model nothing" for name in unvarying(data, facts)]
     told = (*narrower, *near_copies(data), *cells_told(data), *told_by(data.data.attrs), *same)
+    told += tuple(mixed_findings(data.data.attrs))
     if not recipe.preset:
         return recipe, told
     have = {str(s) for s in data.data["scalar"].values}

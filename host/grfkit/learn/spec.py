@@ -44,6 +44,8 @@ class ModelSpec(BaseModel):
         Loss and inner loss (None without inner participants) after every epoch.
     excluded
         What was left out of the training set, reason -> count.
+    calibrated
+        Kind of wearable -> how it was calibrated in the training; empty where it is not known.
     balance
         By what the predictions of a trial are balanced over its strides; None leaves them as the network says.
     range
@@ -70,6 +72,7 @@ class ModelSpec(BaseModel):
     history: tuple[tuple[float, float | None], ...] = ()
     best_epoch: int = 0
     excluded: dict[str, int] = Field(default_factory=dict)
+    calibrated: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     range: TrainingRange | None = None
     balance: Balance | None = None
     provenance: Provenance = Field(default_factory=Provenance)

@@ -11,6 +11,7 @@ import torch
 from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import Provenance
+from ..records.calibrated import ways_in
 from ..records.stance_set import StanceSet
 from . import checkpoint as saved
 from .augment import augmented
@@ -308,6 +309,7 @@ def _trained_model(
         history=tuple(state.history),
         best_epoch=state.best_epoch,
         excluded=data.excluded,
+        calibrated=ways_in(attrs),
         range=None if not lasting else fit_training_range(data, run.scaler.channels).joined(before),
         provenance=provenance,
     )

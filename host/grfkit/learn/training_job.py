@@ -15,6 +15,8 @@ from ..artefacts import check_folder, written_folder
 from ..errors import BadInputError
 from ..provenance import Provenance, describe_input, require_regular
 from ..records.stance_set import StanceSet
+from ..sync.documents import load_documents
+from ..sync.request import as_several
 from .card import write_card
 from .choice import FEW, Tell
 from .choice import Choice as MethodChoice
@@ -161,6 +163,7 @@ def train(
     study: PathLike | None = None,
     teacher: PathLike | None = None,
     force: bool = False,
+    calibrations: PathLike | Sequence[PathLike] = (),
     progress: Progress | None = None,
 ) -> GrfModel:
     """Return a model of all participants in trials or stance sets, as ``grf-train`` trains it.
@@ -202,6 +205,8 @@ def train(
         A trained model: the new one is a small network of the past that learns its predictions, and the truth.
     force
         Overwrite ``out``.
+    calibrations
+        Documents of ``grf-calibrate`` for trials that were aligned without: each trial takes those that fit it.
     progress
         Called with how many parts are done, of how many, and a text.
 
@@ -242,6 +247,7 @@ def train(
             " (search, study and regime in Python)"
         )
     plan = None if search is None else plan_of(recipe, search)
+    documents = as_several(calibrations)
     folder = None if out is None else as_path(out, what="the folder to write")
     if folder is not None:
         # before the windows are cut and trained on: hours of work must not end at a folder that cannot be written
@@ -253,9 +259,14 @@ def train(
         from .distill import student_of
 
         teacher = as_path(teacher, what="a model's folder")
+        if documents:
+            raise BadInputError(
+                "--teacher learns from trials that are calibrated as its teacher's were: calibrate when aligning"
+                " (grf-sync --calibration), or leave --calibration out"
+            )
         model = student_of(teacher, data, recipe, own_network=bool(network), out=folder)
     else:
-        model = _trained(data, recipe, folder, plan, study, progress)
+        model = _trained(data, recipe, folder, plan, study, progress, documents)
     if folder is not None:
         _write(model, folder, force=force)
     return model
@@ -268,10 +279,11 @@ def _trained(
     plan: SearchPlan | None,
     study: PathLike | None,
     progress: Progress | None,
+    calibrations: Sequence[PathLike],
 ) -> GrfModel:
     """Return the model with its summary; the states of training and search lie beside the folder, if there is one."""
     sources = listed(data)
-    windows = load_sets(sources, recipe)
+    windows = load_sets(sources, recipe, calibrations)
     study_file = Path(study) if study is not None else None if folder is None else _search_state(folder)
     tell = progress or (lambda *_: None)
     trained = train_model(
@@ -284,6 +296,10 @@ def _trained(
     if not spec.provenance.inputs:
         files = [describe_input(path) for path in paths_among(sources) if path.is_file()]
         spec.provenance = Provenance(**(spec.provenance.model_dump() | {"inputs": files}))
+    if calibrations:
+        spec.provenance = spec.provenance.merged(
+            Provenance(inputs=load_documents([Path(c) for c in calibrations]).inputs)
+        )
     model.summary = summary(model, windows, trained.findings, folder)
     if trained.method is not None:
         model.summary["choice"] = trained.method.document() | {"words": trained.method.words()}

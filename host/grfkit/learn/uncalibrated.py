@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from ..arrays import PathLike
+from ..dataset.calibrated_trials import TrialCalibration
 from ..dataset.cut import KINDS, CutRequest
 from ..dataset.from_keypoints import FILM
 from ..dataset.keypoint_inputs import KEYPOINT_CHANNELS
@@ -30,13 +32,20 @@ COUNTS = "count"
 """Unit of cells that nobody has calibrated."""
 
 
-def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest, *, decide: bool) -> StanceSet:
+def cut_for_training(
+    trials: Sequence[Trial | PathLike],
+    request: CutRequest,
+    *,
+    decide: bool,
+    calibrations: Sequence[PathLike] = (),
+) -> StanceSet:
     """Return the windows of trials; with ``decide``, cells in counts relative to their foot's own steps.
 
     Trials of a film, without insoles or IMUs, are cut as films are (:func:`film_request`), and those of a walker with
     an IMU on each shoe, without insoles, as shoes are (:func:`shoes_request`). A count is another load in
     every insole, so that counts of one person tell nothing of another's. Where a recording has too few steps to set its
     cells against, all are taken as recorded, and the set's findings say so.
+    Documents of ``calibrations`` are applied first.
 
     Raises
     ------
@@ -44,19 +53,23 @@ def cut_for_training(trials: Sequence[Trial | PathLike], request: CutRequest, *,
         As :func:`~grfkit.dataset.windows.cut_windows`.
     """
     if decide and request.kinds == KINDS and _film_alone(trials[0]):
-        return cut_windows(trials, film_request(request))
+        return cut_windows(trials, film_request(request), calibrations=calibrations)
     if decide and request.kinds == KINDS and _shoes_of_a_walker(trials[0]):
-        return _with_finding(cut_windows(trials, shoes_request(request)), _SHOES)
+        return _with_finding(cut_windows(trials, shoes_request(request), calibrations=calibrations), _SHOES)
     insoles = "insole" in request.kinds and not request.mapping
-    if not insoles or request.cells == "relative" or not _counts(trials[0]):
-        return cut_windows(trials, request)
+    if not insoles or request.cells == "relative" or not _counts(trials[0], calibrations):
+        return cut_windows(trials, request, calibrations=calibrations)
     if not decide:
-        return _with_finding(cut_windows(trials, request), f"{_AS_RECORDED} {_TAKE_RELATIVE}")
+        return _with_finding(
+            cut_windows(trials, request, calibrations=calibrations), f"{_AS_RECORDED} {_TAKE_RELATIVE}"
+        )
     try:
-        windows, told = cut_windows(trials, replace(request, cells="relative")), _RELATIVE
+        relative = replace(request, cells="relative")
+        windows, told = cut_windows(trials, relative, calibrations=calibrations), _RELATIVE
     except BadInputError as error:
         # if it is not for the steps, the next line refuses it, too
-        windows, told = cut_windows(trials, request), f"{_AS_RECORDED} ({error})"
+        windows = cut_windows(trials, request, calibrations=calibrations)
+        told = f"{_AS_RECORDED} ({error})"
     return _with_finding(windows, told)
 
 
@@ -123,9 +136,13 @@ def _shoes_of_a_walker(trial: Trial | PathLike) -> bool:
     return bool(contacts) and float(np.median(contacts)) >= _WALKED_S
 
 
-def _counts(trial: Trial | PathLike) -> bool:
-    """Return whether a trial has cells in counts."""
+def _counts(trial: Trial | PathLike, calibrations: Sequence[PathLike]) -> bool:
+    """Return whether a trial has cells in counts, once it is calibrated."""
     opened = trial if isinstance(trial, Trial) else Trial.from_netcdf(trial)
+    if calibrations:
+        opened = TrialCalibration(calibrations).applied(
+            opened, "trial" if isinstance(trial, Trial) else Path(trial).stem
+        )
     insoles = [s for s in opened.streams.values() if s.attrs.get("kind") == "insole"]
     return any(s[c].attrs.get("units") == COUNTS for s in insoles for c in map(str, s) if is_cell(c))
 

@@ -21,8 +21,15 @@ WindowSource = StanceSet | Trial | PathLike
 """Windows, a trial to cut them from, or the path of either or of a folder of them."""
 
 
-def load_sets(sources: WindowSource | Sequence[WindowSource], recipe: Recipe) -> StanceSet:
+def load_sets(
+    sources: WindowSource | Sequence[WindowSource], recipe: Recipe, calibrations: Sequence[PathLike] = ()
+) -> StanceSet:
     """Return the windows of stance sets and trials, in memory or in files and folders of files, as one set.
+
+    Parameters
+    ----------
+    calibrations
+        Documents applied to the trials; stance sets are cut already, and are refused with them.
 
     Raises
     ------
@@ -40,8 +47,13 @@ def load_sets(sources: WindowSource | Sequence[WindowSource], recipe: Recipe) ->
     trials = [part for part in parts if isinstance(part, Trial)] + [p for p, kind in kinds.items() if kind == "trial"]
     sets = [part for part in parts if isinstance(part, StanceSet)]
     sets += [StanceSet.open(p) for p, kind in kinds.items() if kind == "stance_set"]
+    if calibrations and sets:
+        raise BadInputError(
+            f"{sets[0].source}: a stance set is cut already, and cannot be calibrated; name the trials it was cut from,"
+            " or leave --calibration (calibrations in Python) out"
+        )
     if trials:
-        sets.append(cut_for_training(trials, recipe.cut, decide=recipe.decide_cells))
+        sets.append(cut_for_training(trials, recipe.cut, decide=recipe.decide_cells, calibrations=calibrations))
     for windows in sets:
         _check_body_weights(windows)
     return sets[0] if len(sets) == 1 else join(sets)

@@ -18,6 +18,7 @@ from ..artefacts import written_whole
 from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance
 from .by_hand import joined_by_hand
+from .calibrated import joined_calibrated
 from .netcdf import check_sealed, netcdf_file
 from .participants import check_names, check_recordings
 from .person import Person, check_people
@@ -374,7 +375,8 @@ def join(sets: Sequence[StanceSet]) -> StanceSet:
             counts[reason] = counts.get(reason, 0) + int(number)
     sources = "+".join(dict.fromkeys(str(s.data.attrs["source"]) for s in sets))
     attrs = {"excluded": json.dumps(counts, sort_keys=True), "source": sources} | joined_recordings(sets)
-    return StanceSet(data.assign_attrs(attrs | joined_people(sets) | joined_by_hand(s.data.attrs for s in sets)))
+    told = joined_by_hand(s.data.attrs for s in sets) | joined_calibrated(s.data.attrs for s in sets)
+    return StanceSet(data.assign_attrs(attrs | joined_people(sets) | told))
 
 
 def with_recordings(data: StanceSet, participant: str, recordings: Mapping[str, str]) -> StanceSet:
