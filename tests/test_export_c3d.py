@@ -188,3 +188,15 @@ def test_a_plate_without_corners_is_refused_with_another_way(home: Path) -> None
     trial.to_netcdf(home / "bare.nc")
     with pytest.raises(BadInputError, match="has no corners, and a C3D plate needs that; --to opensim"):
         export_trial(home / "bare.nc", "c3d", home / "bare.c3d")
+
+
+def test_counts_are_never_written_as_newtons(home: Path) -> None:
+    trial = changed()
+    trial.tree["reference/plate_1"]["fz"].attrs["units"] = "count"
+    trial.to_netcdf(home / "counts.nc")
+    for to, name in (("c3d", "counts.c3d"), ("opensim", "counts.mot")):
+        with pytest.raises(BadInputError, match="'plate_1_fz' is in count, expected N"):
+            export_trial(home / "counts.nc", to, home / name)
+    made = export_trial(home / "counts.nc", "csv", home / "counts.csv")
+    assert "plate_1_fz [count]" in (home / "counts.csv").read_text().splitlines()[0]
+    assert any(note.startswith("no contacts: 'fz' of plate_1 is in count") for note in made.notes)

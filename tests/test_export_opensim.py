@@ -158,3 +158,9 @@ def test_axes_that_are_not_clear_are_refused(home: Path) -> None:
     trial.to_netcdf(home / "up.nc")
     with pytest.raises(BadInputError, match="vertical is not clear"):
         export_trial(home / "up.nc", "opensim", home / "no.mot")
+
+
+def test_a_trial_without_plates_is_told_what_takes_it(home: Path) -> None:
+    for to, name in (("opensim", "none.mot"), ("c3d", "none.c3d")):
+        with pytest.raises(BadInputError, match="holds no force plate; --to csv"):
+            export_trial(home / "walk.nc", to, home / name, streams=["insole_left"])

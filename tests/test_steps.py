@@ -287,3 +287,15 @@ def test_the_command_writes_table_and_page_and_passes_over_other_files(
     assert "Steps of stranger" in text
     assert "How the numbers were taken" in text
     assert "<script" not in text
+
+
+def test_counts_are_never_taken_for_newtons_and_what_limits_a_trial_is_told() -> None:
+    trial = ran()
+    trial.tree.attrs["mass_kg"] = np.nan
+    table = step_table(trial)
+    assert any("body mass is not stated" in note for note in table.trials[0].notes)
+    assert {row["vgrf_peak_bw"] for row in table.rows} == {None}
+    assert all(row["vgrf_peak_n"] > 500 for row in table.steps)
+    trial.tree["reference/plate_1"]["fz"].attrs["units"] = "count"
+    with pytest.raises(BadInputError, match="'fz' of plate_1 is in count, expected N"):
+        step_table(trial)

@@ -16,7 +16,7 @@ from ..gait.plate_force import PlateForce, same_clock
 from .ground import LOADED_N, Axes, ground_axes
 from .one_clock import between, regular
 from .opensim import NEAR_M, marker_positions, nearest_m
-from .source import ExportSource, ExportStream
+from .source import ExportSource, ExportStream, require_newtons
 from .stretches import known_stretch
 
 _SLOWEST_HZ = 100.0
@@ -97,6 +97,7 @@ def write_trial_c3d(path: Path, source: ExportSource, *, named: bool, unknown: s
 def _plates(source: ExportSource) -> dict[str, PlateForce]:
     if not source.plates:
         raise BadInputError("holds no force plate; --to csv, parquet or mat take any stream")
+    require_newtons(source)
     first = next(iter(source.plates.values()))
     for name, plate in source.plates.items():
         short = name.removeprefix("reference/")

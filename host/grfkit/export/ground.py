@@ -13,7 +13,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..gait.plate_force import PlateForce, same_clock
 from ..steps.plates_of import up_vector
-from .source import ExportSource
+from .source import ExportSource, require_newtons
 
 LOADED_N = 20.0
 """Force (N) below which a plate's load is taken for none, and above which its point has to be known: the usual
@@ -63,8 +63,11 @@ def ground_axes(plates: dict[str, PlateForce], forward: str) -> Axes:
     Raises
     ------
     BadInputError
-        If the vertical axis is not known, plates differ in it, or the stated axis is none, or is the vertical one.
+        If there is no plate, the vertical axis is not known, plates differ in it, or the stated axis is none, or is the
+        vertical one.
     """
+    if not plates:
+        raise BadInputError("holds no force plate; --to csv, parquet or mat take any stream")
     verticals = {p.vertical for p in plates.values()}
     up = up_vector(next(iter(verticals), "")) if len(verticals) == 1 else None
     if up is None:
@@ -93,8 +96,7 @@ def plate_loads(source: ExportSource, axes: Axes) -> tuple[Floats, list[PlateLoa
         If plates are on different clocks, or one has no force vector or centre of pressure.
     """
     plates = list(source.plates.items())
-    if not plates:
-        raise BadInputError("holds no force plate; --to csv, parquet or mat take any stream")
+    require_newtons(source)
     if not all(same_clock(p, plates[0][1]) for _, p in plates):
         raise BadInputError("its plates are on different clocks or rates; take those of one with --stream")
     time = plates[0][1].time_s

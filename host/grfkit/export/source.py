@@ -136,6 +136,23 @@ class ExportSource:
         }
 
 
+def require_newtons(source: ExportSource) -> None:
+    """Refuse plates whose force is in counts or volts: formats of force plates hold newtons.
+
+    Raises
+    ------
+    BadInputError
+        If a plate's force is in another unit than N.
+    """
+    for stream in source.streams:
+        for column in stream.columns if stream.kind == "force_plate" else ():
+            if column.channel in ("fx", "fy", "fz") and column.unit != "N":
+                raise BadInputError(
+                    f"'{column.name}' is in {column.unit or 'no unit'}, expected N; align again with the plate's unit"
+                    " or calibration, or --to csv takes it as it is"
+                )
+
+
 def safe_name(text: str) -> str:
     """Return a text as a name: letters, digits and ``_``, a letter first."""
     tidy = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "stream"

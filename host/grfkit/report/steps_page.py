@@ -42,13 +42,14 @@ class StepFigure:
 
 @dataclass(frozen=True)
 class PersonSteps:
-    """What the page shows of one person."""
+    """What the page shows of one person; ``findings`` are what was noticed when the trials were made."""
 
     name: str
     facts: Sequence[tuple[str, str]]
     table: Sequence[Sequence[str]]
     figures: Sequence[StepFigure]
     limits: Sequence[str]
+    findings: Sequence[str]
 
 
 @dataclass(frozen=True)

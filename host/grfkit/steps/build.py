@@ -10,7 +10,7 @@ import numpy as np
 from ..arguments import ArgumentError, as_path
 from ..arrays import PathLike
 from ..gait.contacts import rule_of
-from ..provenance import InputFile
+from ..provenance import InputFile, Provenance
 from ..records import Trial
 from ..records.by_hand import by_hand_findings
 from .measured import measured_steps
@@ -96,10 +96,28 @@ def measured_table(
         participant=str(trial.tree.attrs.get("participant", "")),
         accepted={"measured": len(found.stances.stances)},
         rejected=dict(sorted(reasons.items())),
-        notes=tuple(by_hand_findings(maps)),
+        notes=(*trial_notes(trial), *by_hand_findings(maps)),
+        findings=_findings(trial),
         inputs=inputs,
     )
     return StepTable(tuple(rows), (about,))
+
+
+def trial_notes(trial: Trial) -> tuple[str, ...]:
+    """Return what limits the numbers of a trial: a body mass that is not known, clocks that were refused."""
+    notes = []
+    if not np.isfinite(float(trial.tree.attrs.get("mass_kg", np.nan))):
+        notes.append("the body mass is not stated: nothing in body weights, and no loading rate")
+    if refused := trial.refused_streams:
+        notes.append(
+            f"alignment refused and taken all the same: {', '.join(refused)}; feet named by these may be wrong"
+        )
+    return tuple(notes)
+
+
+def _findings(trial: Trial) -> tuple[str, ...]:
+    stored = trial.tree.attrs.get("provenance")
+    return tuple(Provenance.model_validate_json(str(stored)).findings) if stored else ()
 
 
 def trial_cells(trial: Trial, name: str) -> dict[str, Cell]:

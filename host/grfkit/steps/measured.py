@@ -83,14 +83,28 @@ def stances_of(trial: Trial, rule: str = "auto") -> Stances:
     Raises
     ------
     BadInputError
-        If the trial has no plates, or the rule is unknown.
+        If the trial has no plates, a plate's force is not in newtons, or the rule is unknown.
     """
+    _require_newtons(trial)
     if rule != "auto":
         return find_stances(trial, rule=rule)
     running = find_stances(trial, rule=RULE)
     too_long = sum(r.reason == TOO_LONG for r in running.rejections)
     # feet on two belts overlap in walking: one merged contact counts for two
     return find_stances(trial, rule=WALKING) if too_long > len(running.stances) or not running.stances else running
+
+
+def _require_newtons(trial: Trial) -> None:
+    for name, stream in trial.streams.items():
+        if stream.attrs.get("kind") != "force_plate":
+            continue
+        for axis in (f"f{a}" for a in "xyz" if f"f{a}" in stream):
+            unit = str(stream[axis].attrs.get("units", ""))
+            if unit != "N":
+                raise BadInputError(
+                    f"'{axis}' of {name.removeprefix('reference/')} is in {unit or 'no unit'}, expected N; align again"
+                    " with the plate's unit or calibration"
+                )
 
 
 def _underloaded(rows: list[dict[str, Cell]]) -> list[dict[str, Cell]]:

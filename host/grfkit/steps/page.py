@@ -69,6 +69,7 @@ def _of(person: str, table: StepTable) -> PersonSteps:
         table=[_cells(foot) for foot in feet],
         figures=_figures(rows),
         limits=_limits(rows, trials),
+        findings=[f"{t.trial}: {finding}" for t in trials for finding in t.findings],
     )
 
 

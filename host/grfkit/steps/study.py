@@ -179,16 +179,17 @@ class _Study:
             participant=str(shared["participant"]),
             accepted={"estimated": len(rows)},
             rejected=rejected,
-            notes=_notes(tree, origin),
+            notes=_notes(tree),
+            findings=tuple(origin.findings),
             inputs=(describe_input(file.path, role="estimate"),),
         )
         done = named_rows(tuple(matched(rows, measured)), shared | {"force": "estimated"})
         return StepTable(tuple(done), (about,))
 
 
-def _notes(tree: xr.DataTree, origin: Provenance) -> tuple[str, ...]:
+def _notes(tree: xr.DataTree) -> tuple[str, ...]:
     network = str(tree.attrs.get("network", ""))
-    return (f"estimated by {network}" if network else "estimated", *origin.findings)
+    return (f"estimated by {network}" if network else "estimated",)
 
 
 def inputs_of(table: StepTable) -> Iterator[InputFile]:

@@ -28,6 +28,8 @@ class TrialSteps:
         Number of steps by kind of force, and of rejected contacts by reason.
     notes
         What limits the trial, one sentence each.
+    findings
+        What was noticed when it was made, as its file says.
     """
 
     trial: str
@@ -35,6 +37,7 @@ class TrialSteps:
     accepted: Mapping[str, int] = field(default_factory=dict)
     rejected: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     inputs: tuple[InputFile, ...] = ()
 
 
@@ -109,6 +112,7 @@ class StepTable:
                     "accepted": dict(t.accepted),
                     "rejected": dict(t.rejected),
                     "notes": list(t.notes),
+                    "findings": list(t.findings),
                     "inputs": [i.model_dump() for i in t.inputs],
                 }
                 for t in self.trials
