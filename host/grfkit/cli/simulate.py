@@ -41,6 +41,15 @@ def lab(
     ] = None,
     jumps: Annotated[int, typer.Option(help="Jumps on a plate early in each trial.")] = 0,
     gaps: Annotated[bool, typer.Option("--gaps/--no-gaps", help="Lose packets.")] = True,
+    knee_gain: Annotated[
+        float | None,
+        typer.Option(
+            "--knee-gain",
+            help="Knees out of line, half of the people with an affected leg, as TABLE.csv states: 1 with an effect,"
+            " 0 with none.",
+            show_default=False,
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

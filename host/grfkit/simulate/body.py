@@ -118,6 +118,8 @@ def body_positions(world: World, ground: Ground, time_s: Floats, *, height_m: fl
         points[:, 1 + side] = hip
         # lengths as shares of height: Drillis and Contini, in Winter, Biomechanics and Motor Control, 4th ed., fig. 4.1
         points[:, 3 + side] = _knee(hip, ankle, 0.245 * height_m, 0.246 * height_m)
+        if world.legs is not None:
+            points[:, 3 + side, 1] += world.legs.knee_m(left=left) * outward
         points[:, 5 + side], points[:, 7 + side], points[:, 9 + side] = ankle, heel, toe
     return BodyPositions(points, centre, visible)
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ..arguments import refusal, refuse_other
 from ..errors import BadInputError
 from .family import Family, Situation
+from .knees import Knees
 from .mass_spring import mass_spring_family
 from .pressure import PressureFamily
 from .settings import Settings, draw
@@ -70,6 +71,8 @@ class Condition(BaseModel):
         Trials with the same one (and family ``A``, ``B`` or ``C``) are of the same person.
     footprints
         Folder of the recordings of family ``C``; None: where ``grfkit.fetch`` leaves them.
+    knees
+        Knees out of line and an affected leg (:class:`~grfkit.simulate.knees.Knees`); None: nothing about them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -104,6 +107,7 @@ class Condition(BaseModel):
     drift_ppm: float | None = None
     person_seed: int | None = Field(default=None, ge=0)
     footprints: Path | None = None
+    knees: Knees | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Condition:

@@ -24,6 +24,7 @@ from ..units import G
 from .clocks import TrueClock
 from .conditions import Condition, FamilyName, check_footprints
 from .family import CELL_RIGHT_MM, CELL_Y_MM
+from .knees import Knees
 from .lab import LabTrial, simulate_trial
 from .new_folder import new_folder, rows_of
 from .settings import Settings, default_settings
@@ -43,7 +44,8 @@ class LabRequest(BaseModel):
     """Contents of a lab folder: a number of people, and of trials per person on each surface.
 
     ``insole`` ``both`` gives people loadsol and generic CSV in turn. ``footprints``: as in
-    :class:`~grfkit.simulate.conditions.Condition`.
+    :class:`~grfkit.simulate.conditions.Condition`. ``knee_gain``: of :class:`~grfkit.simulate.knees.Knees`; the table
+    then states each person's knees and affected side.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,6 +60,7 @@ class LabRequest(BaseModel):
     jumps: int = Field(default=0, ge=0, le=20)
     gaps: bool = True
     footprints: Path | None = None
+    knee_gain: float | None = Field(default=None, ge=0.0, le=10.0)
 
     @model_validator(mode="after")
     def _consistent(self) -> LabRequest:
@@ -91,6 +94,7 @@ def _planned(request: LabRequest, person: int, surface: str, number: int) -> Pla
     condition = Condition(
         family=request.family,
         footprints=request.footprints,
+        knees=None if request.knee_gain is None else Knees(gain=request.knee_gain),
         surface="treadmill" if surface == "treadmill" else "overground",
         gait=request.gait,
         wearables=("insole", "imu", "landmarks"),
@@ -188,7 +192,14 @@ def _write_trial(folder: Path, planned: PlannedTrial, settings: Settings) -> dic
         "slope_percent": now.slope_percent,
         "forward": "+x",
         "out": f"aligned/{planned.name}.nc",
+        **_facts(trial),
     }
+
+
+def _facts(trial: LabTrial) -> dict[str, Any]:
+    """Return the table's columns about the person's legs, none where nothing is simulated about them."""
+    legs = trial.truth.world.legs
+    return {} if legs is None else legs.person().stated()
 
 
 def write_reference(path: PathLike, trial: LabTrial, *, clock: TrueClock | None = None) -> None:
@@ -287,7 +298,8 @@ def trc_file(recording: Recording) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    facts = [name for name in rows[0] if name not in _COLUMNS]
+    writer = csv.DictWriter(text, (*_COLUMNS, *facts), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

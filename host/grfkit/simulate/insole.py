@@ -32,7 +32,7 @@ def cell_loads(rng: np.random.Generator, ranges: InsoleRanges, world: World, tim
     loads = np.zeros((time_s.size, 16))
     for k, at, phase in in_contact(time_s, onset, contact, indices):
         up = world.force_n(k, phase)[:, 2]
-        loads[at] += up[:, None] * world.person.load_share(world.steps, k, phase)
+        loads[at] += up[:, None] * world.load_share(k, phase)
     if world.example.onset_s.size:
         # standing loads the sole as the middle of a contact does
         standing = world.person.load_share(world.example, 0, np.asarray([0.4]))[0]

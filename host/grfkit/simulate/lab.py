@@ -18,6 +18,7 @@ from .clocks import TrueClock, draw_clock
 from .conditions import Condition, condition_with, draw_situation, load_family
 from .imu import imu_channels
 from .insole import Fsr, adc_channels, draw_fsr, loadsol_channels
+from .knees import draw_legs
 from .passes import Ground, overground_ground, treadmill_ground
 from .plan import RecordingPlan, RecordingSpan, draw_plan
 from .plates import record_reference
@@ -197,7 +198,10 @@ def _bench(
     plan = draw_plan(rngs[1], condition, ranges) if plan is None else plan
     situation = draw_situation(rngs[2], who, condition, ranges, duration_s=plan.span[1] - plan.span[0])
     height = draw(who, ranges.person.height_m)
-    world = make_world(rngs[3], who, condition, ranges, family, situation, span=plan.span, overlap=plan.overlap)
+    legs = None if condition.knees is None else draw_legs(person_seed, condition.knees)
+    world = make_world(
+        rngs[3], who, condition, ranges, family, situation, span=plan.span, overlap=plan.overlap, legs=legs
+    )
     place = treadmill_ground if condition.surface == "treadmill" else overground_ground
     ground = place(rngs[4], condition, ranges, world)
     return _Bench(condition, ranges, world, ground, plan, height), streams

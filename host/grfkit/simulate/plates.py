@@ -51,7 +51,7 @@ def _on_plate(
         node, cop = world.cop_m(k)
         return np.ones(phase.size), np.stack([np.interp(phase, node, cop[:, axis]) for axis in (0, 1)], axis=1)
     along, across = np.asarray(CELL_Y_MM) * 1e-3, np.asarray(CELL_X_MM) * 1e-3
-    load = world.person.load_share(world.steps, k, phase)
+    load = world.load_share(k, phase)
     # a cell bears all from 2 cm within the edge: its load fades, instead of leaving the plate at once
     edge = np.clip((along - low_m) / 0.02, 0, 1) * np.clip((high_m - along) / 0.02, 0, 1)
     load = load * edge

@@ -127,6 +127,11 @@ class Truth:
         """Return when jumps landed."""
         return [jump.landing_s for rest in self.world.rests for jump in rest.jumps]
 
+    def _condition(self) -> dict[str, Any]:
+        # what is not simulated leaves no key: truth of earlier versions stays as it was, byte for byte
+        left_out = {"footprints"} | ({"knees"} if self.condition.knees is None else set())
+        return self.condition.model_dump(mode="json", exclude=left_out)
+
     def to_json(self, *, files: Mapping[str, str] | None = None) -> str:
         """Return the truth as JSON text; ``files`` says which file holds the reference and each wearable."""
         now = self.world.situation
@@ -135,7 +140,7 @@ class Truth:
             "seed": self.seed,
             "family": self.world.family,
             "files": dict(files or {}),
-            "condition": self.condition.model_dump(mode="json", exclude={"footprints"}),
+            "condition": self._condition(),
             "situation": asdict(now),
             "height_m": round(self.height_m, 4),
             "reference_s": list(self.reference_s),
@@ -154,6 +159,8 @@ class Truth:
             "rests_s": [[_round(r.start_s), _round(r.end_s)] for r in self.world.rests],
             "landings_s": [_round(t) for t in self.landings_s()],
         }
+        if self.world.legs is not None:
+            document["legs"] = self.world.legs.person().stated()
         if isinstance(self.world.person, PressurePerson):
             # the recording by its content, not the folder that it lay in
             document["footprints"] = self.world.person.prints.recording.model_dump(mode="json")

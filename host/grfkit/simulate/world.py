@@ -14,6 +14,7 @@ from ..units import G
 from .balance import Balance, Bout, balance
 from .conditions import Condition
 from .family import CELL_X_MM, CELL_Y_MM, Family, Person, Situation, Steps
+from .knees import LegFacts
 from .rest import Rest, make_rest
 from .settings import Settings
 
@@ -33,6 +34,8 @@ class World:
         All contacts in ``[start_s, end_s)``, in order of onset.
     example
         Contacts of the same person where ``steps`` may be empty (standing); only for load shares at rest.
+    legs
+        Knees out of line and an affected leg; None where nothing is simulated about them.
     """
 
     family: str
@@ -45,6 +48,7 @@ class World:
     rests: tuple[Rest, ...]
     start_s: float
     end_s: float
+    legs: LegFacts | None = None
 
     def __repr__(self) -> str:
         """Return gait, speed and how many contacts there are, in a line."""
@@ -59,12 +63,22 @@ class World:
     def force_n(self, index: int, phase: Floats) -> Floats:
         """Return the balanced force (N) of one contact at phases in [0, 1], shape (phases, 3)."""
         raw = self.person.force_bw(self.steps, index, phase)
-        return self.balance.apply(raw, index) * self.weight_n
+        force = self.balance.apply(raw, index)
+        if self.legs is not None:
+            left = bool(self.steps.left[index])
+            # medial of a left foot is to the right
+            force[:, 1] += self.legs.medial_bw(phase, left=left) * (-1.0 if left else 1.0)
+        return force * self.weight_n
+
+    def load_share(self, index: int, phase: Floats) -> Floats:
+        """Return each cell's share of the vertical force of one contact, shape (phases, 16)."""
+        share = self.person.load_share(self.steps, index, phase)
+        return share if self.legs is None else self.legs.loads(share, left=bool(self.steps.left[index]))
 
     def cop_m(self, index: int) -> tuple[Floats, Floats]:
         """Return phases and centre of pressure within the foot (m; forward from the heel, to the left)."""
         phase = np.linspace(0, 1, _COP_NODES)
-        share = self.person.load_share(self.steps, index, phase)
+        share = self.load_share(index, phase)
         lateral = 1.0 if self.steps.left[index] else -1.0
         x = share @ (np.asarray(CELL_Y_MM) * 1e-3)
         y = share @ (np.asarray(CELL_X_MM) * 1e-3) * lateral
@@ -92,6 +106,7 @@ def make_world(
     *,
     span: tuple[float, float],
     overlap: tuple[float, float],
+    legs: LegFacts | None = None,
 ) -> World:
     """Return the world of a trial over ``span``; rests lie in the ``overlap`` of reference and wearables.
 
@@ -102,13 +117,16 @@ def make_world(
     person = family.person(who_rng, situation)
     unbroken = person.steps(rng)
     steps = replace(unbroken, onset_s=unbroken.onset_s + span[0])
+    steps = steps if legs is None else legs.shortened(steps)
     rests = _rests(rng, condition, settings, span, overlap)
     # steps are drawn as if nobody rested, and those in rests taken out: a rest changes no other step
     moving = _without(steps, rests)
     bouts = tuple(_bouts(moving, rests))
     rests = tuple(_joined(rests, bouts))
     balanced = balance(person, moving, bouts, slope_percent=situation.slope_percent)
-    return World(family.name, situation, person, moving, steps, balanced, bouts, rests, float(span[0]), float(span[1]))
+    balanced = balanced if legs is None else legs.unloaded(balanced, moving, bouts)
+    start, end = float(span[0]), float(span[1])
+    return World(family.name, situation, person, moving, steps, balanced, bouts, rests, start, end, legs)
 
 
 def _rests(
