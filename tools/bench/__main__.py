@@ -33,6 +33,7 @@ COMMANDS = {
     "live.kills": "live.kills",
     "live.loop": "live.loop",
     "live.page": "live.page",
+    "steps.truth": "steps.truth",
 }
 """The name on the command line, and the module whose ``main`` it runs."""
 

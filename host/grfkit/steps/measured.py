@@ -25,7 +25,7 @@ from ..records import Trial
 from ..units import G
 from .chain import ContactChain, step_times, with_asymmetry
 from .features import LOADED, ContactCurves, cop_cells, force_cells, gait_of, weight_n
-from .lingering import doubts, near_threshold
+from .lingering import EARLY, doubts, near_threshold
 from .plates_of import Bearing, Bearings, along_axis, cop_travel, push_direction, up_vector
 from .table import Cell
 
@@ -36,7 +36,9 @@ ACROSS = "foot across several plates"
 NO_SUM = "plates on clocks of their own have no sum: no force of this step"
 NO_CURVE = "force not known throughout the contact"
 NO_RISE = "the force does not rise after contact: contact or the plate's zero is in doubt"
+ENDS_IN_DOUBT = "step or stride ends at a contact in doubt"
 NEAR_REJECTED = "next to a rejected contact"
+_SAME_S = 1e-6
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def measured_steps(trial: Trial, *, rule: str = "auto", lowpass_hz: float | None
     maker = _Maker(trial, plates, stances, lowpass_hz)
     rows = [maker.row(k) for k in range(len(stances.stances))]
     rows = [_flagged(row, more) for row, more in zip(rows, maker.doubts())]
+    rows = _ending_in_doubt(rows)
     rows = with_asymmetry(_underloaded(rows))
     rows += [_rejected(r, stances) for r in stances.rejections]
     rows.sort(key=lambda row: float(row["ic_s"] or 0.0))
@@ -118,6 +121,18 @@ def _underloaded(rows: list[dict[str, Cell]]) -> list[dict[str, Cell]]:
         if isinstance(peak, float) and peak < least:
             row["flags"] = _flagged(row, [UNDERLOADED])["flags"]
     return rows
+
+
+def _ending_in_doubt(rows: list[dict[str, Cell]]) -> list[dict[str, Cell]]:
+    """Return the rows, those flagged whose step or stride ends at a contact that is in doubt."""
+    doubted = np.asarray([float(row["ic_s"] or 0.0) for row in rows if EARLY in str(row["flags"])])
+    done = []
+    for row in rows:
+        start = float(row["ic_s"] or 0.0)
+        ends = [start + float(row[name] or np.nan) for name in ("step_s", "stride_s")]
+        near = any(np.abs(doubted - end).min() < _SAME_S for end in ends if doubted.size and np.isfinite(end))
+        done.append(_flagged(row, [ENDS_IN_DOUBT] if near else []))
+    return done
 
 
 def _flagged(row: dict[str, Cell], more: Sequence[str]) -> dict[str, Cell]:

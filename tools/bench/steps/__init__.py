@@ -1,0 +1,1 @@
+"""The table of steps against the truth of simulated trials."""
