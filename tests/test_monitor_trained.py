@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ pytest.importorskip("bumble")
 pytest.importorskip("bleak")
 pytest.importorskip("torch")
 
+from grfkit.calibrate.scale_documents import FootScale, LoadScale
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import trial_windows
 from grfkit.device.session import Samples, Session, TimedItem
@@ -22,8 +24,9 @@ from grfkit.learn.train_config import TrainConfig
 from grfkit.learn.training_job import train_model
 from grfkit.monitor.hub import HubSettings
 from grfkit.monitor.live import LiveFoot, StanceRequest
+from grfkit.monitor.live_calibration import NAMES, LiveCalibration
 from grfkit.monitor.live_model import LiveModel, open_live_model
-from grfkit.records.stance_set import join, make_stance_set
+from grfkit.records.stance_set import StanceSet, join, make_stance_set
 from grfkit.virtual.insole import InsoleSettings
 from grfkit.virtual.source import SampleSource, phantom
 from grfkit.virtual.stream import Faults
@@ -37,15 +40,28 @@ POINTS = 41
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A hardly trained model of insole counts: it hears all, and what it says means nothing."""
+    return trained(tmp_path_factory.mktemp("models") / "insole")
+
+
+def trained(folder: Path, newtons: float = 0.0) -> Path:
+    """Write the model; of newtons where it is said how many a count is."""
     cut = CutRequest(points=POINTS, kinds=("insole",))
     sets = [trial_windows(trial(LAB, participant=name), cut) for name in ("P1", "P2")]
+    if newtons:
+        sets = [
+            StanceSet(
+                s.data.assign(inputs=newtons * s.data["inputs"])
+                .assign_coords(unit=("channel", np.full(len(s.channels), "N", object)))
+                .assign_attrs(calibrated='{"insole": {"load_scale": ["T"]}}')
+            )
+            for s in sets
+        ]
     recipe = Recipe(
         network={"name": "bilstm", "hidden": 8, "head": (8,)},
         train=TrainConfig(epochs=1, batch=16, lr=1e-2, threads=1),
         cut=cut,
         inner=0,
     )
-    folder: Path = tmp_path_factory.mktemp("models") / "insole"
     train_model(join(sets), recipe).model.save(folder)
     return folder
 
@@ -65,10 +81,11 @@ def source() -> SampleSource:
     return phantom(seed=3, duration_s=12.0).sources["left"]
 
 
-def asked(host: LiveModel, source: SampleSource, lost: set[int]) -> list[StanceRequest]:
+def asked(host: LiveModel, source: SampleSource, lost: set[int], **more: Any) -> list[StanceRequest]:
     """What a foot has answered of a source's packets, some of them lost."""
     found: list[StanceRequest] = []
-    foot = LiveFoot(0, host, {}, show=lambda _: None, predict=found.append, refuse=pytest.fail)
+    options = {"refuse": pytest.fail} | more
+    foot = LiveFoot(0, host, {}, show=lambda _: None, predict=found.append, **options)
     one = Session(number=1, info=Info(0, 16, 12, 16, 2000, 0), running=Running(1, 5, 200, 5000), started_ns=0)
     foot.session_began(one, None, sends=False)
     missing = 0
@@ -130,6 +147,31 @@ def test_a_lost_packet_is_bridged_and_told_and_two_cost_the_stance(host: LiveMod
         assert np.abs(curve - host.forces_bw(whole[4].cut, "left", {})[name]).max() < 0.25 * peak[name]
     lost = asked(host, source, {middle, middle + 1})
     assert [round(one.cut.start) for one in lost] == [round(one.cut.start) for one in whole if one is not whole[4]]
+
+
+def test_a_model_of_newtons_is_given_calibrated_cells_or_not_asked(
+    host: LiveModel, source: SampleSource, tmp_path: Path
+) -> None:
+    """Its scaler takes the factor out again: what it says of newtons is what the model of counts says of counts."""
+    model = open_live_model(trained(tmp_path / "newtons", newtons=0.05))
+    assert (model.newtons, model.calibrated) == (True, ("load_scale",))
+    foot = FootScale(stream="insole_left", scale=0.05, rest=dict.fromkeys(NAMES, 0.0), error_percent=1)
+    document = LoadScale(
+        name="scale", source="made for a test", unit_in="count", mass_kg=70, method="strides", feet=(foot,), n=9,
+        residual_percent=1, load_max_bw=2,
+    )  # fmt: skip
+    (tmp_path / "scale.json").write_text(document.model_dump_json(), encoding="utf-8")
+    calibration = LiveCalibration([tmp_path / "scale.json"])
+    found, plain = asked(model, source, set(), calibration=calibration), asked(host, source, set())
+    assert len(found) == len(plain) >= 10
+    for one, other in zip(found, plain):
+        np.testing.assert_allclose(one.cut.window, 0.05 * other.cut.window, rtol=1e-6)
+        ours, theirs = model.forces_bw(one.cut, "left", {}), host.forces_bw(other.cut, "left", {})
+        assert np.allclose(ours["v"], theirs["v"], atol=2e-3)
+    told: list[str] = []
+    assert not asked(model, source, set(), refuse=told.append)
+    assert "insole signals are as recorded here" in told[0]
+    assert "takes cells in N, and these are counts; name their --calibration" in told[1]
 
 
 def test_the_hub_shows_what_the_host_answers(host: LiveModel, source: SampleSource) -> None:

@@ -43,11 +43,17 @@ def cells_to_force(stream: xr.Dataset, name: str, document: CellCalibration) -> 
     return changed
 
 
-def cell_force(cell: CellLaw, law: str, values: Floats, rest: float) -> Floats:
-    """Return the force (N) of one cell's values, NaN beyond the range of its law."""
+def cell_force(cell: CellLaw, law: str, values: Floats, rest: float, state: Floats | None = None) -> Floats:
+    """Return the force (N) of one cell's values, NaN beyond the range of its law.
+
+    Parameters
+    ----------
+    state
+        Of the play operators, shape (1, plays), where values come piece by piece; moved along.
+    """
     u = cell.sign * (values - rest)
     powers = np.stack([u, u**2, u**3], axis=1)
-    ahead = ahead_of_play(u[:, None], np.asarray(cell.play_widths).reshape(1, -1))[:, 0]
+    ahead = ahead_of_play(u[:, None], np.asarray(cell.play_widths).reshape(1, -1), state)[:, 0]
     of_law = FittedLaw(
         law,  # type: ignore[arg-type]  # pydantic has checked it
         polynomial=cell.polynomial,

@@ -69,7 +69,7 @@ class CellRun:
         self.known = np.isfinite(self.u) & np.isfinite(self.force_n) & np.isfinite(self.ahead).all(axis=1)
 
 
-def ahead_of_play(u: Floats, widths: Floats) -> Floats:
+def ahead_of_play(u: Floats, widths: Floats, state: Floats | None = None) -> Floats:
     """Return what u is ahead of play operators of these half-widths, shape (samples, cells, plays).
 
     A play operator is a slack link: it follows u only once u has run its half-width ahead. A weighted sum of several is
@@ -82,13 +82,15 @@ def ahead_of_play(u: Floats, widths: Floats) -> Floats:
         Shape (samples, cells).
     widths
         Shape (cells, plays).
+    state
+        Where the links are, shape (cells, plays), moved along; at rest where not given.
     """
-    state = np.zeros(widths.shape)
+    state = np.zeros(widths.shape) if state is None else state
     ahead = np.full((*u.shape, widths.shape[1]), np.nan)
     for k in range(u.shape[0]):
         now = u[k][:, None]
         here = np.isfinite(now)
-        state = np.where(here, np.clip(state, now - widths, now + widths), state)
+        state[:] = np.where(here, np.clip(state, now - widths, now + widths), state)
         ahead[k] = np.where(here, now - state, np.nan)
     return ahead
 

@@ -17,6 +17,15 @@ _Model = Annotated[
 _Mass = Annotated[float | None, typer.Option("--mass", "--mass-kg", help="Body mass, kg.", **_HIDDEN)]
 _Speed = Annotated[float | None, typer.Option("--speed", "--speed-m-s", help="Treadmill's speed, m/s.", **_HIDDEN)]
 _Slope = Annotated[float | None, typer.Option("--slope", "--slope-percent", help="Treadmill's slope, %.", **_HIDDEN)]
+_Calibration = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--calibration",
+        metavar="<path>",
+        help="Document of grf-calibrate bodyweight or pressure: cells in newtons; repeatable.",
+        **_HIDDEN,
+    ),
+]
 _Seconds = Annotated[float | None, typer.Option("--seconds", help="Stop after this many seconds.", **_HIDDEN)]
 _Headless = Annotated[bool, typer.Option("--headless", help="Show nothing; print a summary at the end.")]
 _Json = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON line.")]
@@ -56,6 +65,7 @@ def monitor(
     mass: _Mass = None,
     speed: _Speed = None,
     slope: _Slope = None,
+    calibration: _Calibration = None,
     rate_hz: Annotated[int, typer.Option("--rate-hz", help="Samples a second.")] = 200,
     record: Annotated[Path | None, typer.Option("--record", help="File to record into (.grfrec).", **_HIDDEN)] = None,
     no_record: Annotated[bool, typer.Option("--no-record", help="Record to no file.")] = False,
@@ -105,6 +115,7 @@ def monitor(
         "force": force,
         "seconds": seconds,
         "demo": demo,
+        "calibration": tuple(calibration or ()),
     }
     showing = Showing(headless, as_json, tui, lsl, host, port, token, not no_browser)
     if film is not None or near_side is not None:
@@ -120,6 +131,7 @@ def replay(
     speed: Annotated[float, typer.Option("--speed", help="How many times as fast; inf: as fast as can be.")] = 1.0,
     model: _Model = None,
     mass: _Mass = None,
+    calibration: _Calibration = None,
     seconds: _Seconds = None,
     headless: _Headless = False,
     as_json: _Json = False,
@@ -134,6 +146,7 @@ def replay(
     from .monitor_run import Showing, run_monitor
 
     options = {"replay": file, "speed": speed, "model": model, "mass_kg": mass, "seconds": seconds}
+    options["calibration"] = tuple(calibration or ())
     run_monitor(options, Showing(headless, as_json, tui, lsl, host, port, token, not no_browser), no_record=True)
 
 

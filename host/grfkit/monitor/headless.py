@@ -22,6 +22,7 @@ from ..wire import SettingKey
 from .connect import Find, bluetooth_links, replay_links, serial_links
 from .demo import insoles
 from .hub import Hub, HubSettings, Replayed
+from .live_calibration import LiveCalibration
 from .messages import MonitorEvent
 from .publisher import of_options, until_ended
 
@@ -46,6 +47,8 @@ class MonitorRequest(BaseModel):
         How long, from the moment the insoles are connected; None until stopped.
     replay, speed
         A recording to play in place of insoles, and how fast.
+    calibration
+        Documents that turn the cells into newtons.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +69,7 @@ class MonitorRequest(BaseModel):
     demo_options: tuple[str, ...] = ()
     replay: Path | None = None
     speed: float = Field(default=1.0, gt=0)
+    calibration: tuple[Path, ...] = ()
 
     @property
     def set_values(self) -> dict[SettingKey, float]:
@@ -106,13 +110,16 @@ async def monitored(request: MonitorRequest, say: Callable[[str], None] = lambda
     BadInputError, RefusedError
         If model, adapter or recording cannot be used, or no insole is found.
     """
+    calibration = LiveCalibration(request.calibration) if request.calibration else None
     model = None
     if request.model is not None:
         from .live_model import open_live_model
 
         with quiet_native():
             model = await asyncio.to_thread(open_live_model, request.model)
-    settings = HubSettings(request.rate_hz, model, request.set_values, request.record, request.force, request.demo)
+    settings = HubSettings(
+        request.rate_hz, model, request.set_values, request.record, request.force, request.demo, None, calibration
+    )
     async with AsyncExitStack() as stack:
         find: Find
         if request.replay is not None:
@@ -202,6 +209,7 @@ def summary(hub: Hub) -> dict[str, Any]:
                 "stances_refused": device.stances_refused,
                 "refused": device.refused_why,
                 "estimate": device.estimate,
+                "calibrated": device.calibrated,
             }
         )
     return {**_recording(hub), "devices": devices}
@@ -230,6 +238,7 @@ def words(result: dict[str, Any]) -> str:
             f" ({foot['samples_lost']} lost, {foot['samples_lost_between']} of them between connections),"
             f" {foot['reconnects']} reconnects, {foot['stances']} stances ({foot['stances_bridged']} with missing"
             f" samples, {sum(foot['stances_refused'].values())} refused)"
+            + (f", load calibrated with {foot['calibrated']}" if foot["calibrated"] else "")
             + ("" if late["p50"] is None else f", latency {late['p50']:.1f} / {late['p99']:.1f} ms (p50 / p99)")
         )
     return "\n".join(lines)

@@ -21,6 +21,7 @@ from .commands import Commands
 from .connection import InsoleConnection
 from .insoles import Insoles, connect_all
 from .live import LiveFoot
+from .live_calibration import LiveCalibration
 from .live_contact import warm_up
 from .live_model import LiveModel
 from .messages import Command, Message, MonitorEvent, Snapshot
@@ -59,6 +60,8 @@ class HubSettings:
         Mass, speed and slope, SET before every START.
     record
         File to record into; None records nothing.
+    calibration
+        Documents that turn cells into newtons; None leaves counts.
     """
 
     rate_hz: int = 200
@@ -68,6 +71,7 @@ class HubSettings:
     force: bool = False
     demo: bool = False
     replayed: Replayed | None = None
+    calibration: LiveCalibration | None = None
 
 
 class Hub(Publisher):
@@ -251,6 +255,8 @@ class Hub(Publisher):
             show=partial(self._stances.show, device),
             predict=partial(self._stances.predict, device),
             refuse=self.connections[device].report_problem,
+            calibration=self.settings.calibration,
+            names=(self.connections[device].name, self.connections[device].link.address),
         )
 
     # What connections report: see connection.ConnectionListener

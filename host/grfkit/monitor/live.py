@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,7 +13,9 @@ from ..arrays import Floats
 from ..device.session import GrfSamples, ReceivedStance, Samples, Session, TimedItem
 from ..embedded.cutter import StanceCutter, StanceWindow
 from ..errors import BadInputError
+from ..records.calibrated import AS_RECORDED, other_ways
 from ..wire import Info, SettingKey
+from .live_calibration import NAMES, CellScale, LiveCalibration
 from .live_contact import Contact, of_report
 from .live_load import CellContacts, SampleTimes, TareLevel
 from .live_model import LiveModel
@@ -97,6 +99,8 @@ class LiveFoot:
         Called with each contact that is known, and with each stance that the model is to predict.
     refuse
         Called with the reason why a stance of the insole is refused.
+    calibration, names
+        Documents that turn the cells into newtons; the insole's name and address, which a document may be of.
 
     Attributes
     ----------
@@ -117,7 +121,12 @@ class LiveFoot:
         show: Callable[[Contact], None],
         predict: Callable[[StanceRequest], None],
         refuse: Callable[[str], None],
+        calibration: LiveCalibration | None = None,
+        names: Sequence[str] = ("",),
     ) -> None:
+        self._calibration, self._names = calibration, names
+        self._scale: CellScale | None = None
+        self._device_force = False
         self.device, self._model, self._set_values = device, model, set_values
         self._show, self._predict, self._refuse = show, predict, refuse
         self.batches = BatchBuilder(device)
@@ -137,6 +146,11 @@ class LiveFoot:
         self._grf: deque[tuple[float, float]] = deque(maxlen=2000)
         self._waiting: deque[tuple[Floats, Floats, bool]] = deque()
         self._pending_gap = self._sends = self._grf_broken = False
+
+    @property
+    def calibrated(self) -> str | None:
+        """Return the name of the document by which the shown load is in newtons; None where there is none."""
+        return None if self._scale is None or self._device_force else self._scale.name
 
     @property
     def by_device(self) -> bool:
@@ -163,7 +177,23 @@ class LiveFoot:
             self.track.broke(f"no contacts are looked for at {rate} Hz", -np.inf)
         self._cutter, self._before = None, None
         self._pending_gap, self._grf_broken, self._epoch = bool(gap), True, 0
+        self._choose_scale(self._info)
         self._choose_model(self._info, rate)
+
+    def _choose_scale(self, info: Info) -> None:
+        """Take the calibration of this insole anew: its laws begin unloaded."""
+        side, self._scale = "right" if info.right else "left", None
+        if self._calibration is not None:
+            try:
+                self._scale = self._calibration.of_insole(side, self._names)
+            except BadInputError as error:
+                self._refuse(str(error))
+        if not self._device_force:
+            self.force_unit = "count" if self._scale is None else "N"
+        model, way = self._model, AS_RECORDED if self._scale is None else self._scale.kind
+        if model is not None and model.calibrated:
+            for finding in other_ways({"insole": model.calibrated}, {"insole": (way,)}):
+                self._refuse(finding)
 
     def _choose_model(self, info: Info, rate_hz: int) -> None:
         """Settle who predicts stances in this session."""
@@ -182,11 +212,41 @@ class LiveFoot:
             self.estimate = None
             return
         self.estimate = model.name
+        if model.newtons and (why := self._no_newtons(model)):
+            self.estimate, self._cells_shown = None, True
+            self._refuse(why)
+            return
         try:
             self._cutter = model.cutter(info, rate_hz, self._set_values)
         except BadInputError as error:
             self.estimate, self._cells_shown = None, True
             self._refuse(f"{error}; contacts are of the cells alone")
+
+    def _no_newtons(self, model: LiveModel) -> str | None:
+        """Return why a model of cells in N cannot be given these; None where it can."""
+        if self._scale is None:
+            return f"model '{model.name}' takes cells in N, and these are counts; name their --calibration"
+        if self._scale.remembers:
+            return (
+                f"calibration '{self._scale.name}' remembers which way a load went, which a single stance does not"
+                f" show: model '{model.name}' is not asked; take grf-estimate afterwards"
+            )
+        return None
+
+    def _in_newtons(self, cut: StanceWindow, level: Floats) -> StanceWindow:
+        """Return a stance with its cells calibrated, for a model that takes them so."""
+        model, scale = self._model, self._scale
+        if model is None or scale is None or not model.newtons:
+            return cut
+        channels = [column.name for column in model.columns if column.role == "channel"]
+        own = [(k, NAMES.index(name)) for k, name in enumerate(channels) if name in NAMES]
+        cells, window = np.zeros((len(cut.window), len(NAMES))), cut.window.copy()
+        for k, cell in own:
+            cells[:, cell] = window[:, k]
+        force = scale.force_n(cells, level)
+        for k, cell in own:
+            window[:, k] = force[:, cell]
+        return replace(cut, window=window)
 
     def tared(self) -> None:
         """Take the last quiet samples as unloaded."""
@@ -207,7 +267,7 @@ class LiveFoot:
                 self._grf.append((float(timed.host_s[0]) - 1e-6, np.nan))  # no line is drawn over what is missing
             self._grf_broken = False
             self._grf.extend(zip(timed.host_s.tolist(), item.force_n[:, 2].tolist()))
-            self.force_unit = "N"
+            self.force_unit, self._device_force = "N", True
             self._release()
         else:
             self._samples(item, timed, arrival_ns)
@@ -241,16 +301,18 @@ class LiveFoot:
         tare.push(item.cells)
         self.last_sample_s = float(timed.host_s[-1])
         if line is not None:
-            self._find_contacts(line, arrival_ns, bridged=True)
+            self._find_contacts(line, self._load(line[0], tare.level), arrival_ns, bridged=True)
         elif missing:
             for detector in (contacts, self._cutter):
                 if detector is not None:
                     detector.miss(missing)
-        self._find_contacts((item.cells, item.imu), arrival_ns)
+        load = self._load(item.cells, tare.level)
+        self._find_contacts((item.cells, item.imu), load, arrival_ns)
         self._before = item
         gap = self._pending_gap or item.missing > 0
         self._pending_gap = False
-        self._waiting.append((timed.host_s, (item.cells - tare.level).T, gap))
+        shown = item.cells - tare.level if load is None else load
+        self._waiting.append((timed.host_s, shown.T, gap))
         self._release()
 
     def _line(self, missing: int, item: Samples) -> Rows | None:
@@ -263,17 +325,23 @@ class LiveFoot:
         cells, imu = (a[-1] + share * (b[0].astype(np.float64) - a[-1]) for a, b in zip(*ends))
         return np.rint(cells).astype(np.uint16), np.rint(imu).astype(np.int16)
 
-    def _find_contacts(self, rows: Rows, arrival_ns: int, *, bridged: bool = False) -> None:
+    def _load(self, cells: NDArray[np.uint16], level: Floats) -> Floats | None:
+        """Return the force of each cell by the calibration; None where there is none. Each sample is asked for once."""
+        return None if self._scale is None else self._scale.force_n(cells, level)
+
+    def _find_contacts(self, rows: Rows, load: Floats | None, arrival_ns: int, *, bridged: bool = False) -> None:
         """Find contacts, and have them shown or predicted."""
         contacts, times, tare = self._contacts, self._times, self.tare
         if contacts is None or times is None or tare is None:
             return
-        for contact in contacts.push(rows[0], tare.level, arrival_ns, bridged=bridged):
+        total = None if load is None or self._scale is None else self._scale.total_n(load)
+        for contact in contacts.push(rows[0], tare.level, arrival_ns, bridged=bridged, load_n=total):
             if self._cells_shown:
                 self._show(contact)
         for cut in self._cutter.cuts(*rows) if self._cutter is not None else ():
             missed = cut.missed + contacts.bridged(cut.start, cut.start + cut.contact_s / times.period_s)
-            self._predict(StanceRequest(replace(cut, missed=missed), times.at(cut.start), arrival_ns))
+            cut = self._in_newtons(replace(cut, missed=missed), tare.level)
+            self._predict(StanceRequest(cut, times.at(cut.start), arrival_ns))
 
     def _release(self) -> None:
         """Put samples into the batch: at once, or with the insole's own force once that has come for them."""
@@ -288,7 +356,7 @@ class LiveFoot:
             self.batches.add(time_s, np.vstack([self._force(time_s, cells), cells]), gap=gap)
 
     def _force(self, time_s: Floats, cells: Floats) -> Floats:
-        if self.force_unit == "count":
-            return np.asarray(cells.sum(axis=0))
+        if not self._device_force:
+            return np.asarray(cells.sum(axis=0)) if self._scale is None else self._scale.total_n(cells.T)
         at, force = np.asarray(self._grf).T
         return np.asarray(np.interp(time_s, at, force, left=np.nan, right=np.nan))

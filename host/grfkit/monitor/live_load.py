@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ _SHORTEST_S, _LONGEST_S = 0.08, 2.0
 """Contacts of a step: a sprinter's last 0.08 s, a slow walker's less than 2 s."""
 _KNOWN_LATE_S = 0.5
 """Samples are kept so much longer than the longest contact; by hand: a toe-off is known far sooner after it."""
+BEYOND = "beyond the calibration's range"
+"""Why a contact has no calibrated load: a cell was loaded more than the document's law was fitted to."""
 _STEPS = 25
 """Contacts before that a peak is compared with, as :func:`grfkit.gait.contacts.underloaded` needs them."""
 
@@ -136,12 +139,15 @@ class CellContacts:
         self._detector = CausalContacts(causal_settings(rate_hz))
         size = round((_LONGEST_S + _KNOWN_LATE_S) * rate_hz)
         self._sums, self._lines = np.full(size, np.nan), np.zeros(size, dtype=bool)
+        self._loads_n: Floats | None = None
         self._peaks: deque[float] = deque(maxlen=_STEPS)
         self._pushed = self._first = times.count
         self._level = 0.0
         self._contact: ContactEvent | None = None
 
-    def push(self, cells: Counts, level: Floats, arrival_ns: int, *, bridged: bool = False) -> list[Contact]:
+    def push(
+        self, cells: Counts, level: Floats, arrival_ns: int, *, bridged: bool = False, load_n: Floats | None = None
+    ) -> list[Contact]:
         """Take samples (n, 16), after their times; return the contacts that became known.
 
         Parameters
@@ -150,10 +156,16 @@ class CellContacts:
             Unloaded level of each cell; that of a contact's end holds for all of it.
         bridged
             Whether they lie on a straight line over a gap.
+        load_n
+            The calibrated load of each sample: what curves are of. Contacts are found by the counts.
         """
         self._level = float(level.sum())
         contacts = []
-        for value in cells.sum(axis=1, dtype=np.int64).tolist():
+        if load_n is not None and self._loads_n is None:
+            self._loads_n = np.full(len(self._sums), np.nan)
+        for k, value in enumerate(cells.sum(axis=1, dtype=np.int64).tolist()):
+            if self._loads_n is not None:
+                self._loads_n[self._pushed % len(self._sums)] = np.nan if load_n is None else load_n[k]
             contact = self._contact_of(self._take(value, value, bridged), arrival_ns)
             if contact is not None:
                 contacts.append(contact)
@@ -196,29 +208,34 @@ class CellContacts:
             self._track.refuse("samples lost", end_s)
             return None
         contact = self._cut(start, end, arrival_ns)
-        why = self._wrong(contact)
-        if contact is None or why is not None:
-            self._track.refuse(why or "too long", end_s)
+        why = contact if isinstance(contact, str) else self._wrong(contact)
+        if isinstance(contact, str) or why is not None:
+            self._track.refuse(why or "", end_s)
             return None
         self._track.ended(contact.start_s, end_s, counted_s=start * self._times.period_s)
         return contact
 
-    def _cut(self, start: float, end: float, arrival_ns: int) -> Contact | None:
-        """Return the contact between two places; None where it is too long to be held."""
+    def _cut(self, start: float, end: float, arrival_ns: int) -> Contact | str:
+        """Return the contact between two places, or why it has none."""
         contact_s = (end - start) * self._times.period_s
         if contact_s > _LONGEST_S:
-            return None
+            return "too long"
         numbers = _numbers(start, end)
-        sums = self._sums[numbers % len(self._sums)] - self._level
+        slots = numbers % len(self._sums)
+        sums = self._sums[slots] - self._level
         finite = np.isfinite(sums)
+        unit: Literal["count", "N"] = "count"
+        if self._loads_n is not None:
+            sums, unit = self._loads_n[slots], "N"
+            if not np.isfinite(sums[finite]).all():
+                # a line over what the calibration does not know would be a wrong peak
+                return BEYOND
         curve = np.interp(np.linspace(start, end, POINTS), numbers[finite], sums[finite])
         missed = self.bridged(start, end)
-        return Contact(self._times.at(start), contact_s, {"v": curve}, "count", "cells", missed, arrival_ns)
+        return Contact(self._times.at(start), contact_s, {"v": curve}, unit, "cells", missed, arrival_ns)
 
-    def _wrong(self, contact: Contact | None) -> str | None:
+    def _wrong(self, contact: Contact) -> str | None:
         """Return why a contact is no step; None where it is one."""
-        if contact is None:
-            return "too long"
         if contact.contact_s < _SHORTEST_S:
             return "too short"
         # the contact itself is the last of the peaks that are compared

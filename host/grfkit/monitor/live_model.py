@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,8 +16,9 @@ from ..arrays import Floats, PathLike
 from ..documents import document_bytes
 from ..embedded.cutter import SCALARS, SampleFormat, StanceCutter, StanceWindow, check_inputs, stance_detector
 from ..errors import BadInputError
+from ..gait.relative_cells import is_cell
 from ..runtime.bundle import Bundle, is_bundle, load_bundle
-from ..runtime.manifest import Column, Detector
+from ..runtime.manifest import DOCUMENT, Column, Detector
 from ..wire import Info, SettingKey
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ class LiveModel:
         Of the windows; see :class:`~grfkit.embedded.cutter.StanceCutter`.
     half_width_bw
         By axis (``v ap ml``) the conformal half-width; empty where the model was not evaluated.
+    calibrated
+        How the insoles of its training were calibrated; empty where it is not known.
+    newtons
+        Whether it takes cells in N: windows are cut in counts, and calibrated before it is asked.
     """
 
     name: str
@@ -65,6 +70,8 @@ class LiveModel:
     imu_lowpass_hz: float
     predict: Predict
     half_width_bw: Mapping[str, float]
+    calibrated: tuple[str, ...] = ()
+    newtons: bool = False
 
     def cutter(self, info: Info, rate_hz: int, set_values: Mapping[SettingKey, float]) -> StanceCutter:
         """Return the cutter of one insole's stances from a START on; BadInputError if its rate does not fit."""
@@ -95,6 +102,8 @@ def open_live_model(folder: PathLike) -> LiveModel:
     RefusedError
         If a file of it was changed.
     """
+    from ..estimation.open_model import open_model, read_spec
+
     folder = Path(folder)
     if not folder.is_dir():
         raise BadInputError(f"{folder}: is no folder; name one of grf-train or grf-quantize with --model")
@@ -102,8 +111,7 @@ def open_live_model(folder: PathLike) -> LiveModel:
         bundle = load_bundle(folder)
         model = bundle_live(bundle)
         bundle.engine.run(np.zeros(bundle.manifest.input.shape, dtype=np.int8))  # the first run takes longest
-        return model
-    from ..estimation.open_model import open_model
+        return replace(model, calibrated=read_spec(folder / DOCUMENT).calibrated.get("insole", ()))
 
     trained = open_model(folder)
     model = trained_live(folder, trained)
@@ -163,7 +171,9 @@ def trained_live(folder: Path, model: ForceModel) -> LiveModel:
     if spec.window != "stance":
         raise BadInputError(f"{folder}: takes windows of '{spec.window}'; live stances are wanted")
     scaler = spec.scaler
-    columns = [_column("channel", n, u, spec.mirrored and n in LATERAL) for n, u in zip(scaler.channels, scaler.units)]
+    newtons = any(is_cell(n) and u == "N" for n, u in zip(scaler.channels, scaler.units))
+    units = ["count" if is_cell(n) and u == "N" else u for n, u in zip(scaler.channels, scaler.units)]
+    columns = [_column("channel", n, u, spec.mirrored and n in LATERAL) for n, u in zip(scaler.channels, units)]
     columns += [_column("static", n, "", False) for n in scaler.statics]
     relative = "relative" in scaler.units
     check_inputs(folder, columns, scaler.axes, relative=relative)
@@ -186,6 +196,8 @@ def trained_live(folder: Path, model: ForceModel) -> LiveModel:
         imu_lowpass_hz=float(spec.cut_told.get("imu_lowpass_hz", 0.0)),
         predict=partial(_predict_trained, model, spec),
         half_width_bw=half_widths(folder),
+        calibrated=spec.calibrated.get("insole", ()),
+        newtons=newtons,
     )
 
 

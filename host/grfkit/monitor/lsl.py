@@ -75,5 +75,5 @@ def _info(pylsl: Any, state: DeviceState) -> Any:
     for name in CHANNELS:
         channel = channels.append_child("channel")
         channel.append_child_value("label", name)
-        channel.append_child_value("unit", state.force_unit if name == "force" else "count")
+        channel.append_child_value("unit", state.force_unit if name == "force" or state.calibrated else "count")
     return info

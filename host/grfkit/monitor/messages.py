@@ -131,6 +131,8 @@ class DeviceState:
     stances_refused: dict[str, int] = field(default_factory=dict)
     """Refused contacts, counted by reason: ``faint``, ``samples lost``, ``too short``, ``too long``; and
     ``report lost`` for reports of the insole of which fragments are missing."""
+    calibrated: str | None = None
+    """Document by which the shown load, a sum of cells, is in newtons; the cells are then newtons too."""
     filmed: bool = False
     """No insole, but a foot in a film: samples are its pictures, and there are stances alone."""
 

@@ -76,6 +76,7 @@ def _foot_state(state: DeviceState, foot: LiveFoot, host_s: float) -> DeviceStat
         state,
         clock_uncertainty_ms=foot.uncertainty_ms,
         force_unit=foot.force_unit,
+        calibrated=foot.calibrated,
         estimate=foot.estimate,
         cadence_per_min=cadence,
         cadence_why=None if cadence is not None else why or "no stride in the last 10 s",

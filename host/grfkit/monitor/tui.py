@@ -354,6 +354,8 @@ def _recording(recording: dict[str, Any] | None) -> str:
 
 
 def _force_source(state: DeviceState) -> str:
+    if state.calibrated:
+        return f"sum of cells, calibrated with {state.calibrated}"
     return "sum of cells" if state.force_unit == "count" else "estimated on the device"
 
 

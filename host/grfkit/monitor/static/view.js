@@ -58,6 +58,7 @@ export function make(tag, attributes = {}, ...children) {
 /** Where the force of a curve comes from, in words: in a unit of force it is the insole's own samples (type 2). */
 export function forceOrigin(device) {
   if (!device) return "";
+  if (device.calibrated) return `sum of cells, calibrated with ${device.calibrated}`;
   return device.force_unit === "count" ? "sum of cells, uncalibrated" : "estimated on the device";
 }
 
