@@ -115,7 +115,7 @@ def test_markers_that_lie_elsewhere_are_left_out_and_that_is_said(home: Path) ->
     trial.to_netcdf(home / "moved.nc")
     made = export_trial(home / "moved.nc", "opensim", home / "moved.mot")
     assert not (home / "moved.trc").exists()
-    assert any(note.startswith("no .trc: the markers of landmarks are") for note in made.notes)
+    assert any(note.startswith("no markers of landmarks: they are") for note in made.notes)
 
 
 @pytest.mark.parametrize(("forward", "x"), [("-x", (-1, 0, 0)), ("+y", (0, 1, 0)), ("-y", (0, -1, 0))])
@@ -164,3 +164,25 @@ def test_a_trial_without_plates_is_told_what_takes_it(home: Path) -> None:
     for to, name in (("opensim", "none.mot"), ("c3d", "none.c3d")):
         with pytest.raises(BadInputError, match="holds no force plate; --to csv"):
             export_trial(home / "walk.nc", to, home / name, streams=["insole_left"])
+
+
+def test_a_point_that_is_missing_at_the_ends_of_a_contact_is_held_and_in_its_middle_unknown(home: Path) -> None:
+    trial = Trial(lab().tree.copy(deep=True))
+    stance = next(s for s in stances_of(trial).stances if s.side != "unknown" and len(s.plates) == 1)
+    plate = trial.streams[stance.plates[0]]
+    time = plate["time"].values
+    for axis in "xyz":
+        plate[f"cop_{axis}"].values[(time >= stance.ic_s) & (time < stance.ic_s + 0.015)] = np.nan
+    trial.to_netcdf(home / "edge.nc")
+    made = export_trial(home / "edge.nc", "opensim", home / "edge.mot", forward="+x")
+    short = stance.plates[0].removeprefix("reference/")
+    name = next(n.split(":")[0] for n in made.notes if f": {short}, {stance.side} foot" in n)
+    table = storage(home / "edge.mot")
+    early = ((time > stance.ic_s + 0.005) & (time < stance.ic_s + 0.015)) & (plate["fz"].values > 20)
+    assert early.any()
+    np.testing.assert_allclose(table[f"{name}_vy"].to_numpy()[early], plate["fz"].values[early], atol=1e-5)
+    for axis in "xyz":
+        plate[f"cop_{axis}"].values[(time >= stance.ic_s + 0.2) & (time < stance.ic_s + 0.25)] = np.nan
+    trial.to_netcdf(home / "middle.nc")
+    with pytest.raises(BadInputError, match="the force of the plates is known from"):
+        export_trial(home / "middle.nc", "opensim", home / "middle.mot", forward="+x")

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy.io import loadmat
 
 from grfkit import BadInputError, Trial, estimate, export_trial, read, simulate_trial
@@ -200,3 +201,22 @@ def test_the_command_names_every_format_and_says_what_it_wrote(home: Path, capsy
         main()
     assert not stop.value.code
     assert json.loads(capsys.readouterr().out)["files"] == [str(home / "x.csv")]
+
+
+def test_two_streams_of_one_name_and_two_points_of_one_name_stay_apart(home: Path) -> None:
+    trial = Trial(made().tree.copy(deep=True))
+    marks = trial.streams["landmarks"]
+    names = [str(n) for n in marks["landmark"].values]
+    twice = marks.isel(landmark=[0, 1]).assign_coords(landmark=["L.ASI", "l-asi"])
+    trial.tree["reference/landmarks"] = xr.DataTree(twice)
+    trial.to_netcdf(home / "twice.nc")
+    export_trial(home / "twice.nc", "csv", home / "twice")
+    both = {p.name for p in (home / "twice").glob("*landmarks*")}
+    assert both == {"landmarks.csv", "reference_landmarks.csv"}
+    table = pd.read_csv(home / "twice" / "reference_landmarks.csv")
+    close(table["L_ASI_z [m]"].to_numpy(), marks["position"].values[:, 0, 2])
+    close(table["l_asi_z_2 [m]"].to_numpy(), marks["position"].values[:, 1, 2])
+    assert f"{names[0]}_x [m]" in pd.read_csv(home / "twice" / "landmarks.csv").columns
+    export_trial(home / "twice.nc", "bids", home / "twice_bids")
+    systems = {p.name.split("tracksys-")[1].split("_")[0] for p in (home / "twice_bids").rglob("*_motion.tsv")}
+    assert {"landmarks", "referencelandmarks"} <= systems

@@ -126,6 +126,8 @@ def _stream(place: Path, run: _Run, stream: ExportStream) -> list[str]:
 def _channel(stream: ExportStream, column: ExportColumn) -> list[str]:
     point, dot, axis = column.channel.rpartition(".")
     kind, _, last = column.channel.rpartition("_")
+    if dot and axis not in ("x", "y", "z"):
+        return [column.name, "n/a", "MISC", point, column.unit, column.frame or "n/a", f"{axis} of {point}"]
     if dot:
         return [column.name, axis, "POS", point, column.unit, column.frame or "n/a", f"position of {point}"]
     component = last if last in ("x", "y", "z") else column.channel[-1] if column.channel in _FORCES else "n/a"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,9 @@ from ..errors import BadInputError
 from ..formats.c3d import parse_c3d
 from ..formats.write_c3d import C3dChannel, C3dEvent, C3dPlate, write_c3d
 from ..gait.plate_force import PlateForce, same_clock
-from .ground import LOADED_N, Axes, ground_axes
+from .ground import LOADED_N, ground_axes
 from .one_clock import between, regular
-from .opensim import NEAR_M, marker_positions, nearest_m
+from .opensim import marker_positions, markers_at_the_plates
 from .source import ExportSource, ExportStream, require_newtons
 from .stretches import known_stretch
 
@@ -120,36 +120,18 @@ def _channels(source: ExportSource, *, named: bool, notes: list[str]) -> list[Ex
             f"left out: {', '.join(left)} (an analog channel cannot say that a value is unknown); --stream names what"
             " is to be written all the same"
         )
-    return [
-        ExportStream(
-            s.name,
-            s.kind,
-            s.side,
-            s.place,
-            s.rate_hz,
-            s.time_s,
-            tuple(c for c in s.columns if c.channel != "time_device"),
-        )
-        for s in taken
-    ]
+    return [replace(s, columns=tuple(c for c in s.columns if c.channel != "time_device")) for s in taken]
 
 
 def _markers(source: ExportSource, plates: dict[str, PlateForce], notes: list[str]) -> ExportStream | None:
-    streams = [s for s in source.streams if s.kind == "landmarks"]
-    if not streams:
+    if not any(s.kind == "landmarks" for s in source.streams):
         return None
-    stream = max(streams, key=lambda s: len(s.columns))
     try:
-        axes: Axes = ground_axes(plates, "")
+        axes = ground_axes(plates, "")
     except BadInputError as error:
         notes.append(f"no markers: {error}")
         return None
-    distance = nearest_m(source, axes, stream.time_s, marker_positions(stream)[1])
-    if distance <= NEAR_M:
-        return stream
-    why = "cannot be compared with the plates" if np.isnan(distance) else f"are {distance:.2f} m beside the load"
-    notes.append(f"no markers: those of {stream.name} {why}, so that they may have axes of their own")
-    return None
+    return markers_at_the_plates(source, axes, notes)
 
 
 def _clock(plate: PlateForce, marks: ExportStream | None) -> _Clock:

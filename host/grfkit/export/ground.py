@@ -12,12 +12,15 @@ from ..arguments import ArgumentError
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..gait.plate_force import PlateForce, same_clock
+from ..signals.runs import true_runs
 from ..steps.plates_of import up_vector
 from .source import ExportSource, require_newtons
 
 LOADED_N = 20.0
 """Force (N) below which a plate's load is taken for none, and above which its point has to be known: the usual
 threshold of contacts."""
+HELD_S = 0.02
+"""Time (s) at most over which a loaded plate's point is held where it is missing: ends of contacts. Chosen by hand."""
 SIDES = ("left", "right", "")
 
 
@@ -100,6 +103,7 @@ def plate_loads(source: ExportSource, axes: Axes) -> tuple[Floats, list[PlateLoa
     if not all(same_clock(p, plates[0][1]) for _, p in plates):
         raise BadInputError("its plates are on different clocks or rates; take those of one with --stream")
     time = plates[0][1].time_s
+    step_s = float(np.nanmedian(np.diff(time)))
     loads: list[PlateLoad] = []
     notes: list[str] = []
     for name, plate in plates:
@@ -111,10 +115,10 @@ def plate_loads(source: ExportSource, axes: Axes) -> tuple[Floats, list[PlateLoa
         masks = _masks(source, short, plate)
         for side in SIDES:
             if masks[side].any():
-                loads.append(_load(short, side, masks[side], (force, point, free)))
+                loads.append(_load(short, side, masks[side], (force, point, free), step_s))
         loose = masks[""]
         if loose.any():
-            seconds = float(loose.sum()) * float(np.median(np.diff(time)))
+            seconds = float(loose.sum()) * step_s
             notes.append(
                 f"{short}: {LOADED_N:g} N or more for {seconds:.2f} s outside of known feet's contacts, given to none"
                 " (a foot that is not known, or a zero that is off)"
@@ -135,17 +139,23 @@ def _masks(source: ExportSource, short: str, plate: PlateForce) -> dict[str, NDA
     return masks
 
 
-def _load(plate: str, side: str, mask: NDArray[np.bool_], parts: tuple[Floats, Floats, Floats]) -> PlateLoad:
+def _load(
+    plate: str, side: str, mask: NDArray[np.bool_], parts: tuple[Floats, Floats, Floats], step_s: float
+) -> PlateLoad:
     force, point, free = parts
-    # the force alone is not known where the point is not, and borne
+    known = np.isfinite(force).all(axis=1)
     borne = mask & ~(force[:, 2] < LOADED_N)
     no_point = ~np.isfinite(point).all(axis=1)
-    lost = mask & (~np.isfinite(force).all(axis=1) | (borne & no_point) | (borne & ~np.isfinite(free)))
-    here = mask & ~no_point & ~lost
-    force = np.where(here[:, None], force, 0.0)
+    # plates find the centre of pressure of a filtered force: at the ends of a contact it may be missing
+    lost = mask & ~known
+    for start, end in true_runs(borne & no_point):
+        lost[start:end] |= (end - start) * step_s > HELD_S
+    here = mask & known & ~lost & (borne | ~no_point)
+    lost |= here & ~no_point & ~np.isfinite(free)
     turn = np.zeros_like(force)
-    turn[:, 2] = np.where(here, free, 0.0)
-    held = _held(point, here)
+    turn[:, 2] = np.where(here & np.isfinite(free), free, 0.0)
+    held = _held(point, here & ~no_point)
+    force = np.where(here[:, None], force, 0.0)
     force[lost] = np.nan
     return PlateLoad(plate, side, force, held, turn)
 

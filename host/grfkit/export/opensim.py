@@ -77,18 +77,10 @@ def _opensim(vectors: Floats) -> Floats:
 
 
 def _markers(source: ExportSource, axes: Axes, path: Path, notes: list[str]) -> dict[Path, str]:
-    streams = [s for s in source.streams if s.kind == "landmarks"]
-    if not streams:
+    stream = markers_at_the_plates(source, axes, notes)
+    if stream is None:
         return {}
-    stream = max(streams, key=lambda s: len(s.columns))
-    if len(streams) > 1:
-        notes.append(f"markers are those of {stream.name}; the others are left out (--stream names one)")
     names, position = marker_positions(stream)
-    distance = nearest_m(source, axes, stream.time_s, position)
-    if not distance <= NEAR_M:
-        why = "cannot be compared with the plates" if np.isnan(distance) else f"are {distance:.2f} m beside the load"
-        notes.append(f"no .trc: the markers of {stream.name} {why}, so that they may have axes of their own")
-        return {}
     turned = axes.turned(position)
     flat = opensim_axes(*(turned[..., k].reshape(-1) for k in range(3))).reshape(position.shape)
     keep = np.isfinite(stream.time_s)
@@ -96,12 +88,28 @@ def _markers(source: ExportSource, axes: Axes, path: Path, notes: list[str]) -> 
     return {path: text}
 
 
+def markers_at_the_plates(source: ExportSource, axes: Axes, notes: list[str]) -> ExportStream | None:
+    """Return the landmarks with the most points of those that lie where the plates' load is; None where none do."""
+    streams = [s for s in source.streams if s.kind == "landmarks"]
+    fits = []
+    for stream in sorted(streams, key=lambda s: -len(s.columns)):
+        distance = nearest_m(source, axes, stream.time_s, marker_positions(stream)[1])
+        if distance <= NEAR_M:
+            fits.append(stream)
+            continue
+        why = "cannot be compared with the plates" if np.isnan(distance) else f"are {distance:.2f} m beside the load"
+        notes.append(f"no markers of {stream.name}: they {why}, and may have axes of their own")
+    if len(fits) > 1:
+        notes.append(f"markers are those of {fits[0].name}; {', '.join(s.name for s in fits[1:])} left out (--stream)")
+    return fits[0] if fits else None
+
+
 def marker_positions(stream: ExportStream) -> tuple[list[str], Floats]:
     """Return the names of a stream of landmarks and their positions (samples, points, 3), m."""
     points: dict[str, list[Floats]] = {}
     for column in stream.columns:
-        point, dot, _ = column.channel.rpartition(".")
-        if dot:
+        point, _, axis = column.channel.rpartition(".")
+        if axis in ("x", "y", "z") and point:
             points.setdefault(point, []).append(column.values)
     whole = {name: np.stack(parts, axis=1) for name, parts in points.items() if len(parts) == 3}
     return list(whole), np.stack(list(whole.values()), axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from ..units import G
 _AXES = "xyz"
 _STAMPS = ("time_raw",)
 """Not exported: the file's own stamps, NaN in rows added for losses; ``time_device`` says the same."""
+_DIMENSIONS = (("time",), ("time", "landmark"), ("time", "landmark", "axis"), ("time", "landmark", "plane"))
+"""Of what becomes columns: pictures do not."""
 _WEARABLE = ("insole", "imu", "body_imu")
 
 
@@ -46,20 +48,22 @@ class ExportColumn:
 
 @dataclass(frozen=True)
 class ExportStream:
-    """One stream: the columns share its times (s, on the trial's reference clock)."""
+    """One stream: the columns share its times (s, on the trial's reference clock).
+
+    Attributes
+    ----------
+    file_name
+        Its name as part of a file's: letters, digits and ``_``, no other stream's.
+    """
 
     name: str
+    file_name: str
     kind: str
     side: str
     place: str
     rate_hz: float
     time_s: Floats
     columns: tuple[ExportColumn, ...]
-
-    @property
-    def file_name(self) -> str:
-        """Return the name as part of a file's: letters, digits and ``_``."""
-        return safe_name(self.name.removeprefix("reference/"))
 
     def about(self) -> dict[str, Any]:
         """Return what there is to say about it, for machines."""
@@ -181,7 +185,8 @@ def open_source(path: PathLike, *, streams: Sequence[str] = ()) -> ExportSource:
     named = {n: s for n, s in trial.streams.items() if n != "stances"}
     chosen = _chosen(named, streams, path)
     notes: list[str] = []
-    made = tuple(s for n, data in chosen.items() if (s := _stream(n, data, notes)) is not None)
+    names = file_names(list(named))
+    made = tuple(s for n, data in chosen.items() if (s := _stream(n, names[n], data, notes)) is not None)
     plates = {n: PlateForce.of(n, s) for n, s in chosen.items() if s.attrs.get("kind") == "force_plate"}
     stances, rejected, rule = _stances(trial, tree, artefact, notes)
     return ExportSource(
@@ -217,15 +222,45 @@ def _facts(attrs: dict[Any, Any]) -> dict[str, Any]:
     return texts | {key: value for key, value in numbers.items() if np.isfinite(value)}
 
 
-def _stream(name: str, data: xr.Dataset, notes: list[str]) -> ExportStream | None:
+def file_names(names: Sequence[str]) -> dict[str, str]:
+    """Return a name for the file of each stream; ``reference_`` stays before one that another stream has too."""
+    short = {name: safe_name(name.removeprefix("reference/")) for name in names}
+    taken: set[str] = set()
+    made = {}
+    for name in names:
+        twice = sum(s.lower() == short[name].lower() for s in short.values()) > 1
+        made[name] = numbered(safe_name(name) if twice else short[name], taken)
+        taken.add(made[name].lower())
+    return made
+
+
+def numbered(name: str, taken: set[str]) -> str:
+    """Return a name, with ``_2``, ``_3`` ... where it is taken already (in lower case: systems differ in that)."""
+    made, number = name, 2
+    while made.lower() in taken:
+        made, number = f"{name}_{number}", number + 1
+    return made
+
+
+def _named_once(columns: Sequence[ExportColumn]) -> tuple[ExportColumn, ...]:
+    taken: set[str] = set()
+    made = []
+    for column in columns:
+        name = numbered(column.name, taken)
+        taken.add(name.lower())
+        made.append(column if name == column.name else replace(column, name=name))
+    return tuple(made)
+
+
+def _stream(name: str, file_name: str, data: xr.Dataset, notes: list[str]) -> ExportStream | None:
     kind, side, place = (str(data.attrs.get(key, "")) for key in ("kind", "side", "place"))
     columns: list[ExportColumn] = []
     for channel in map(str, data.data_vars):
         item = data[channel]
         if channel in _STAMPS or item.dtype.kind not in "fiu":
             continue
-        if item.dims[:1] != ("time",) or item.ndim not in (1, 3) or item.dims[-1] not in ("time", "axis"):
-            notes.append(f"{name}: '{channel}' is no signal over time (pictures, tables): left out")
+        if item.dims not in _DIMENSIONS:
+            notes.append(f"{name}: '{channel}' has the dimensions {', '.join(map(str, item.dims))}: left out")
             continue
         columns += _columns(name, channel, item, (kind, side, place), data)
     if not columns or "time" not in data.coords:
@@ -234,7 +269,7 @@ def _stream(name: str, data: xr.Dataset, notes: list[str]) -> ExportStream | Non
     rate = float(data.attrs.get("rate_hz", np.nan))
     if not np.isfinite(rate):
         rate = 1.0 / float(np.nanmedian(np.diff(time))) if time.size > 1 else 0.0
-    return ExportStream(name, kind, side, place, rate, time, tuple(columns))
+    return ExportStream(name, file_name, kind, side, place, rate, time, _named_once(columns))
 
 
 def _columns(
@@ -245,6 +280,9 @@ def _columns(
     if values.ndim == 1:
         return [ExportColumn(_column_name(name, channel, about), channel, unit, frame, values)]
     points = [str(p) for p in data[item.dims[1]].values]
+    if values.ndim == 2:
+        named = [(f"{safe_name(point)}_{channel}", f"{point}.{channel}") for point in points]
+        return [ExportColumn(*name, unit, frame, values[:, i]) for i, name in enumerate(named)]
     axes = [str(a) for a in data[item.dims[2]].values] if item.dims[2] in data.coords else list(_AXES)
     return [
         ExportColumn(f"{safe_name(point)}_{axis}", f"{point}.{axis}", unit, frame, values[:, i, k])
