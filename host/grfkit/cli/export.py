@@ -20,7 +20,7 @@ _Trials = Annotated[
         show_default=False,
     ),
 ]
-_To = Annotated[str, typer.Option("--to", help="Format: csv, parquet, mat, opensim, c3d, bids.", show_default=False)]
+_To = Annotated[str, typer.Option("--to", help="csv, parquet, mat, opensim, c3d, bids or xdf.", show_default=False)]
 _Out = Annotated[
     Path,
     typer.Option(
@@ -63,7 +63,7 @@ def export(
 
     csv, parquet: one table on one time base, or a folder with a table for each stream. mat: MATLAB version 5. opensim:
     forces (.mot), ExternalLoads and markers (.trc) in OpenSim's axes. c3d: plates, markers, events.
-    bids: a Motion-BIDS data set of one or several trials.
+    bids: a Motion-BIDS data set of one or several trials. xdf: Lab Streaming Layer.
     """
     # here and not above: --help must not wait for numpy and xarray
     from ..export.write import export_trial

@@ -16,7 +16,7 @@ from .source import ExportSource, open_source
 from .stretches import check_unknown
 from .tables import ABOUT, tables_folder, wide_table
 
-FORMATS = ("csv", "parquet", "mat", "opensim", "c3d", "bids")
+FORMATS = ("csv", "parquet", "mat", "opensim", "c3d", "bids", "xdf")
 _SUFFIXES = {"opensim": ".mot"}
 """Endings that differ from the format's name."""
 _TABLES = ("csv", "parquet")
@@ -69,7 +69,7 @@ def export_trial(
         stream with its own samples, and ``about.json``), ``mat`` (version 5), ``opensim`` (a ``.mot`` of the plates'
         forces, ExternalLoads and, where there are markers, a ``.trc`` beside it), ``c3d`` (plates of type 2, markers,
         events; wearables that are named in ``streams`` as analog channels), ``bids`` (a folder: a Motion-BIDS data set
-        of one or several trials).
+        of one or several trials), ``xdf`` (Lab Streaming Layer).
     out
         The file or folder to write.
     streams
@@ -129,6 +129,10 @@ def export_trial(
                 from .mat import write_mat
 
                 notes = write_mat(temporary, source)
+            elif to == "xdf":
+                from .xdf import write_xdf
+
+                notes = write_xdf(temporary, source)
             else:
                 notes = wide_table(temporary, source, kind=to, rate_hz=rate_hz)
     return Exported((place,), (*source.notes, *notes))
