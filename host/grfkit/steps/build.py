@@ -13,6 +13,7 @@ from ..gait.contacts import rule_of
 from ..provenance import InputFile, Provenance
 from ..records import Trial
 from ..records.by_hand import by_hand_findings
+from .insole_centre import insole_centres
 from .measured import measured_steps
 from .table import Cell, StepTable, TrialSteps, completed
 
@@ -104,7 +105,7 @@ def measured_table(
 
 
 def trial_notes(trial: Trial) -> tuple[str, ...]:
-    """Return what limits the numbers of a trial: a body mass that is not known, clocks that were refused."""
+    """Return what limits the numbers of a trial: a mass that is not known, refused clocks, insoles' centres."""
     notes = []
     if not np.isfinite(float(trial.tree.attrs.get("mass_kg", np.nan))):
         notes.append("the body mass is not stated: nothing in body weights, and no loading rate")
@@ -112,6 +113,7 @@ def trial_notes(trial: Trial) -> tuple[str, ...]:
         notes.append(
             f"alignment refused and taken all the same: {', '.join(refused)}; feet named by these may be wrong"
         )
+    notes += [f"{side} insole: {centre.words}" for side, centre in insole_centres(trial).items()]
     return tuple(notes)
 
 

@@ -153,7 +153,7 @@ def cop_cells(
     if forward is not None:
         # a belt carries the foot backward at its speed
         place = place + np.outer((at - at[0]) * belt_m_s, forward)
-    place = _smooth(at, place)
+    place = smooth_place(at, place)
     cells: dict[str, Cell] = {
         "cop_from": "plate",
         "cop_path_m": float(np.linalg.norm(np.diff(place, axis=0), axis=1).sum()),
@@ -164,7 +164,7 @@ def cop_cells(
     return cells
 
 
-def _smooth(time_s: Floats, place_m: Floats) -> Floats:
+def smooth_place(time_s: Floats, place_m: Floats) -> Floats:
     """Return places low-passed at ``COP_LOWPASS_HZ``: the length of an unfiltered way is mostly that of its noise."""
     rate_hz = 1.0 / float(np.median(np.diff(time_s)))
     if rate_hz <= 2 * COP_LOWPASS_HZ:

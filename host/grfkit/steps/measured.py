@@ -25,6 +25,7 @@ from ..records import Trial
 from ..units import G
 from .chain import ContactChain, step_times, with_asymmetry
 from .features import LOADED, ContactCurves, cop_cells, force_cells, gait_of, weight_n
+from .insole_centre import insole_centres, insole_cop_cells
 from .lingering import EARLY, doubts, near_threshold
 from .plates_of import Bearing, Bearings, along_axis, cop_travel, push_direction, up_vector
 from .table import Cell
@@ -166,6 +167,7 @@ class _Maker:
         self.times = step_times(chain, stances.rejections, on_floor=self.on_floor)
         flights = self.times.flight_s[np.isfinite(self.times.flight_s)]
         self.flight_s = float(np.median(flights)) if flights.size else float("nan")
+        self.centres = insole_centres(trial)
         self.belt_forward = None if self.on_floor else self._belt_forward()
 
     def row(self, k: int) -> dict[str, Cell]:
@@ -190,6 +192,8 @@ class _Maker:
             "plates": " + ".join(name.removeprefix("reference/") for name in stance.plates),
         }
         cells, flags = self._force_cells(stance, gait)
+        if (centre := self.centres.get(stance.side)) is not None:
+            cells |= insole_cop_cells(centre, gait, ic_s=stance.ic_s, to_s=stance.to_s)
         flags = [*self._flags(stance), *flags]
         return row | cells | {"flags": "; ".join(flags)}
 
