@@ -299,3 +299,12 @@ def test_counts_are_never_taken_for_newtons_and_what_limits_a_trial_is_told() ->
     trial.tree["reference/plate_1"]["fz"].attrs["units"] = "count"
     with pytest.raises(BadInputError, match="'fz' of plate_1 is in count, expected N"):
         step_table(trial)
+
+
+def test_a_copy_of_a_trial_is_counted_once_and_named(tmp_path: Path) -> None:
+    ran().to_netcdf(tmp_path / "a.nc")
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup" / "b.nc").write_bytes((tmp_path / "a.nc").read_bytes())
+    table = study_table(tmp_path)
+    assert {row["trial"] for row in table.rows} == {"a"}
+    assert table.left_out == ((str(tmp_path / "backup" / "b.nc"), f"is a copy of {tmp_path / 'a.nc'}"),)

@@ -133,6 +133,7 @@ class _Study:
         self._which, self._rule, self._lowpass_hz = which, rule, lowpass_hz
         self._tables: list[StepTable] = []
         self._left_out: list[tuple[str, str]] = []
+        self._seen: dict[str, Path] = {}
         self._trials: dict[str, tuple[dict[str, Cell], list[dict[str, Cell]]]] = {}
 
     def add(self, file: StudyFile, *, estimated: bool) -> None:
@@ -151,9 +152,18 @@ class _Study:
         """Return all rows."""
         return joined([*self._tables, StepTable((), (), tuple(self._left_out))])
 
+    def _copy(self, file: StudyFile, sha256: str) -> bool:
+        """Return whether a file of the same bytes was taken already; then it is listed as left out."""
+        first = self._seen.setdefault(sha256, file.path)
+        if first != file.path:
+            self._left_out.append((str(file.path), f"is a copy of {first}"))
+        return first != file.path
+
     def _trial(self, file: StudyFile) -> StepTable | None:
-        trial = Trial.from_netcdf(file.path)
         about = describe_input(file.path, role="trial")
+        if self._copy(file, about.sha256):
+            return None
+        trial = Trial.from_netcdf(file.path)
         shared = trial_cells(trial, file.name)
         self._trials[about.sha256] = (shared, [])
         table = measured_table(trial, file.name, rule=self._rule, lowpass_hz=self._lowpass_hz, inputs=(about,))
@@ -162,6 +172,9 @@ class _Study:
 
     def _estimate(self, file: StudyFile) -> StepTable | None:
         if self._which == "measured":
+            return None
+        made = describe_input(file.path, role="estimate")
+        if self._copy(file, made.sha256):
             return None
         tree = read_tree(file.path)
         origin = Provenance.model_validate_json(str(tree.attrs["provenance"]))
@@ -181,7 +194,7 @@ class _Study:
             rejected=rejected,
             notes=_notes(tree),
             findings=tuple(origin.findings),
-            inputs=(describe_input(file.path, role="estimate"),),
+            inputs=(made,),
         )
         done = named_rows(tuple(matched(rows, measured)), shared | {"force": "estimated"})
         return StepTable(tuple(done), (about,))
