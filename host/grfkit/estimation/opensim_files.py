@@ -12,7 +12,7 @@ from ..calibrate.documents import InsoleGeometry
 from ..dataset.resample import linear
 from ..errors import BadInputError
 from ..formats.opensim import FootLoad, mot_text, opensim_axes
-from ..gait.centre_path import insole_centre
+from ..gait.cop import insole_cop
 from ..units import G
 from .curves import common_times
 from .types import SIDES, Estimate, Side
@@ -59,11 +59,10 @@ def as_mot(
         )
     points = {side: foot_cop(estimate, side, geometry) for side in SIDES if side in estimate.feet}
     time, force_bw, notes = _known_stretch(estimate, unknown)
-    notes += [f"{side} foot: {words}" for side, (_, _, words) in points.items() if words]
     if "apgrf" not in estimate.axes:
         notes.append("the model estimates vertical force only: forward and sideways forces are written as 0")
     feet = []
-    for side, (when, cop_m, _) in points.items():
+    for side, (when, cop_m) in points.items():
         force_n = force_bw[side] * estimate.mass_kg * G
         feet.append(FootLoad(side, _ground(force_n, estimate.axes, side), _body_points(when, cop_m, time, heel_m)))
     head = ["estimated, not measured; free moments are 0", _made_of(estimate), *notes]
@@ -158,10 +157,8 @@ def _body_points(when: Floats, cop_m: Floats, time: Floats, heel_m: float) -> Fl
     return opensim_axes(forward + heel_m, left, np.zeros(time.size))
 
 
-def foot_cop(estimate: Estimate, side: Side, geometry: InsoleGeometry | None) -> tuple[Floats, Floats, str]:
+def foot_cop(estimate: Estimate, side: Side, geometry: InsoleGeometry | None) -> tuple[Floats, Floats]:
     """Return times and centre of pressure of a foot, shape (samples, 2): m forward from the insole's heel, and left.
-
-    And how sure a centre of cells is (:func:`~grfkit.gait.centre_path.insole_centre`), empty of the insole's own.
 
     From ``cop_x``, ``cop_y`` in the foot's frame where the insole has them, else from its cells and their places: of
     a geometry, or those that calibration gave the channels. A cell's unloaded level, its median in swing, is taken
@@ -180,9 +177,9 @@ def foot_cop(estimate: Estimate, side: Side, geometry: InsoleGeometry | None) ->
             " and an OpenSim file needs that; write .nc or .csv"
         )
     if "cop_x" in stream and "cop_y" in stream:
-        cop, words = _own_cop(stream, side), ""
+        cop = _own_cop(stream, side)
     else:
-        cop, words = _cell_cop(estimate, stream, side, geometry)
+        cop = _cell_cop(estimate, stream, side, geometry)
     cop = np.where(_stance_samples(estimate, side, time)[:, None], cop, np.nan)
     keep = np.flatnonzero(np.isfinite(time))
     if not np.isfinite(cop[keep]).all(axis=1).any():
@@ -190,7 +187,7 @@ def foot_cop(estimate: Estimate, side: Side, geometry: InsoleGeometry | None) ->
             f"the {side} foot's centre of pressure is known at no time of its stances; write .nc or .csv"
         )
     _check_place(cop[keep], side)
-    return time[keep], cop[keep], words
+    return time[keep], cop[keep]
 
 
 def _own_cop(stream: xr.Dataset, side: Side) -> Floats:
@@ -204,9 +201,7 @@ def _own_cop(stream: xr.Dataset, side: Side) -> Floats:
     return np.stack([np.asarray(stream[n].values, dtype=np.float64) for n in ("cop_x", "cop_y")], axis=1)
 
 
-def _cell_cop(
-    estimate: Estimate, stream: xr.Dataset, side: Side, geometry: InsoleGeometry | None
-) -> tuple[Floats, str]:
+def _cell_cop(estimate: Estimate, stream: xr.Dataset, side: Side, geometry: InsoleGeometry | None) -> Floats:
     cells = [str(n) for n in stream.data_vars if str(n).startswith("cell_")]
     places = dict(geometry.positions_m(side)) if geometry else {}
     if not geometry:
@@ -225,14 +220,9 @@ def _cell_cop(
     level = np.zeros(len(cells))
     # the median of swing: a shoe presses on unloaded cells, and this pulls the centre to the middle
     level[loaded] = np.nanmedian(loads[swing][:, loaded], axis=0)
-    placed = stream.copy()
-    for cell in cells:
-        attrs = dict(stream[cell].attrs) | dict(zip(("x_m", "y_m"), places[cell]))
-        placed[cell] = (stream[cell].dims, stream[cell].values, attrs)
-    centre = insole_centre(placed, level=dict(zip(cells, level)))
-    if centre is None:
-        return np.full((len(stream["time"]), 2), np.nan), ""
-    return centre.cop_mm / 1e3, centre.words
+    # the geometry's x points right and its y to the toes; the centre is asked forward and to the left
+    where = np.asarray([(places[c][1], -places[c][0]) for c in cells])
+    return insole_cop(loads - level, where)
 
 
 def _stance_samples(estimate: Estimate, side: Side, time_s: Floats) -> NDArray[np.bool_]:
