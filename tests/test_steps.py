@@ -23,6 +23,7 @@ from grfkit.steps.files import check_out, csv_text, write_table
 from grfkit.steps.lingering import EARLY, LATE
 from grfkit.steps.measured import ACROSS, NEAR_REJECTED, NO_CURVE, UNKNOWN_FOOT
 from grfkit.steps.study import study_table
+from grfkit.steps.summary import summaries
 from grfkit.steps.table import StepTable
 from grfkit.units import G
 
@@ -284,6 +285,7 @@ def test_the_command_writes_table_and_page_and_passes_over_other_files(
     assert stop.value.code == 2
     assert "exists" in told.err
     text = page.read_text(encoding="utf-8")
+    assert "Left minus right" in text
     assert "Steps of stranger" in text
     assert "How the numbers were taken" in text
     assert "<script" not in text
@@ -308,3 +310,15 @@ def test_a_copy_of_a_trial_is_counted_once_and_named(tmp_path: Path) -> None:
     table = study_table(tmp_path)
     assert {row["trial"] for row in table.rows} == {"a"}
     assert table.left_out == ((str(tmp_path / "backup" / "b.nc"), f"is a copy of {tmp_path / 'a.nc'}"),)
+
+
+def test_means_are_of_steps_without_a_flag_and_say_how_many() -> None:
+    table = step_table(ran())
+    feet = summaries(table)
+    for foot in feet:
+        rows = [row for row in table.steps if (row["side"] or "") == foot.side]
+        clear = [row["contact_s"] for row in rows if row["flags"] in (None, UNKNOWN_FOOT)]
+        assert foot.steps == len(rows)
+        assert foot.counted == len(clear)
+        assert foot.values["contact_s"][0] == pytest.approx(np.mean(clear))
+    assert sum(foot.counted for foot in feet) < len(table.steps)

@@ -96,8 +96,8 @@ def words(table: StepTable, files: list[Path]) -> str:
     lines = []
     for foot in summaries(table):
         about = f"{foot.trial}, {foot.side or 'foot not known'}, {foot.force}"
-        flagged = f", {foot.flagged} flagged" if foot.flagged else ""
-        lines.append(f"{about}: {foot.steps} steps{flagged}")
+        counted = f", {foot.counted} without a flag" if foot.counted < foot.steps else ""
+        lines.append(f"{about}: {foot.steps} steps{counted}")
         parts = [
             f"{label} {mean:.{digits}f}" + (f" ({sd:.{digits}f})" if sd == sd else "")
             for name, label, digits in _TOLD

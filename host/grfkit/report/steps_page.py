@@ -47,6 +47,7 @@ class PersonSteps:
     name: str
     facts: Sequence[tuple[str, str]]
     table: Sequence[Sequence[str]]
+    asymmetry: Sequence[Sequence[str]]
     figures: Sequence[StepFigure]
     limits: Sequence[str]
     findings: Sequence[str]
@@ -58,8 +59,8 @@ class StepsReport:
 
     Attributes
     ----------
-    heads
-        Of each person's table.
+    heads, asymmetry_heads
+        Of each person's tables.
     methods
         How the numbers were taken, a sentence each.
     left_out
@@ -69,6 +70,7 @@ class StepsReport:
     title: str
     facts: Sequence[tuple[str, str]]
     heads: Sequence[str]
+    asymmetry_heads: Sequence[str]
     people: Sequence[PersonSteps]
     methods: Sequence[str]
     left_out: Sequence[str]

@@ -10,14 +10,14 @@ import numpy as np
 from ..arrays import PathLike
 from ..report.numbers import DASH, count, fixed
 from ..report.steps_page import FootDots, PersonSteps, StepFigure, StepsReport, write_steps_report
-from .summary import SHOWN, FootSummary, summaries
+from .summary import ASYMMETRIES, SHOWN, FootSummary, TrialAsymmetry, asymmetries, summaries
 from .table import Cell, StepTable, TrialSteps
 
 NOT_NAMED = "Person not named"
 FEWEST_DOTS = 6
 """Steps of a trial from which on they are drawn over time: fewer stand in the table. Chosen by hand."""
 _DRAWN = (("contact_s", "contact, s"), ("vgrf_peak_bw", "vertical peak, BW"))
-_HEADS = ("Trial", "Foot", "Force", "Steps", "Flagged", *(head for _, head, _ in SHOWN))
+_HEADS = ("Trial", "Foot", "Force", "Steps", "In means", *(head for _, head, _ in SHOWN))
 
 
 def write_steps_page(path: PathLike, table: StepTable, *, force: bool = False) -> None:
@@ -43,6 +43,7 @@ def steps_report(table: StepTable) -> StepsReport:
             ("rejected contacts", f"{len(table.rows) - len(table.steps):,}"),
         ],
         heads=_HEADS,
+        asymmetry_heads=("Trial", "Force", "Pairs", *(head for _, head in ASYMMETRIES)),
         people=[_of(person, table) for person in people],
         methods=_methods(table),
         left_out=[why if why.startswith(name) else f"{name}: {why}" for name, why in table.left_out],
@@ -67,6 +68,7 @@ def _of(person: str, table: StepTable) -> PersonSteps:
             ("gait", ", ".join(sorted({str(r["gait"]) for r in rows if r["gait"]})) or DASH),
         ],
         table=[_cells(foot) for foot in feet],
+        asymmetry=[_asymmetry_cells(a) for a in asymmetries(table) if (a.participant or NOT_NAMED) == person],
         figures=_figures(rows),
         limits=_limits(rows, trials),
         findings=[f"{t.trial}: {finding}" for t in trials for finding in t.findings],
@@ -79,7 +81,16 @@ def _cells(foot: FootSummary) -> list[str]:
         mean, sd, _ = foot.values[name]
         spread = f" ({fixed(sd, digits)})" if np.isfinite(sd) else ""
         values.append(fixed(mean, digits) + spread)
-    return [foot.trial, foot.side or "not known", foot.force, str(foot.steps), str(foot.flagged), *values]
+    return [foot.trial, foot.side or "not known", foot.force, str(foot.steps), str(foot.counted), *values]
+
+
+def _asymmetry_cells(trial: TrialAsymmetry) -> list[str]:
+    cells = []
+    for name, _ in ASYMMETRIES:
+        mean, sd, _ = trial.values[name]
+        cells.append(fixed(mean, 1) + (f" ({fixed(sd, 1)})" if np.isfinite(sd) else ""))
+    pairs = max(count for _, _, count in trial.values.values())
+    return [trial.trial, trial.force, str(pairs), *cells]
 
 
 def _figures(rows: Sequence[Mapping[str, Cell]]) -> list[StepFigure]:
@@ -127,8 +138,9 @@ def _methods(table: StepTable) -> list[str]:
     return [
         f"Contact and toe-off by {', '.join(rules)}, on the unfiltered force.",
         f"Peaks, impulses and loading rates after {' or '.join(filters)}; the column filter_hz says it of every step.",
-        "Means are over steps with that number known, with the SD of the sample; a dash: known of no step.",
+        "Means are of steps without a flag (but that the foot is not known), with their SD; a dash: none is known.",
         "Negative flight is double support. VALR (B, force): mean slope from 20 to 80 % of the impact peak's force, or"
         " of the force at 13 % of the contact where there is no such peak (column loading_peak).",
+        "Left minus right: 100 (L - R) over the mean of both, of each step and the next one of the other foot.",
         "Dashed lines are contacts that were rejected; they are no steps and in no mean.",
     ]

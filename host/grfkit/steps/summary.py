@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .measured import UNKNOWN_FOOT
 from .table import Cell, StepTable
 
 SHOWN: tuple[tuple[str, str, int], ...] = (
@@ -25,15 +26,23 @@ SHOWN: tuple[tuple[str, str, int], ...] = (
 
 @dataclass(frozen=True)
 class FootSummary:
-    """Steps of one foot in one trial: how many, how many with a flag, and mean and SD of numbers that are known."""
+    """Steps of one foot in one trial: how many, how many of them are in the means, and mean and SD of what is known.
+
+    Means are of steps without a flag (:func:`counts`).
+    """
 
     participant: str
     trial: str
     force: str
     side: str
     steps: int
-    flagged: int
+    counted: int
     values: Mapping[str, tuple[float, float, int]]
+
+
+def counts(row: Mapping[str, Cell]) -> bool:
+    """Return whether a step is in the means: it has no flag, but that its foot is not known."""
+    return row["flags"] in (None, UNKNOWN_FOOT)
 
 
 def summaries(table: StepTable) -> list[FootSummary]:
@@ -45,13 +54,45 @@ def summaries(table: StepTable) -> list[FootSummary]:
     order = {"left": 0, "right": 1, "": 2}
     sorted_groups = sorted(groups.items(), key=lambda g: (g[0][0], g[0][1], g[0][2] != "measured", order[g[0][3]]))
     return [
-        FootSummary(*key, len(rows), sum(row["flags"] is not None for row in rows), _values(rows))
-        for key, rows in sorted_groups
+        FootSummary(*key, len(rows), sum(counts(row) for row in rows), _values(rows)) for key, rows in sorted_groups
     ]
 
 
+ASYMMETRIES: tuple[tuple[str, str], ...] = (
+    ("asymmetry_contact_percent", "contact, %"),
+    ("asymmetry_step_percent", "step, %"),
+    ("asymmetry_peak_percent", "peak, %"),
+    ("asymmetry_impulse_percent", "impulse, %"),
+)
+"""Columns of left minus right whose means are shown: name, head."""
+
+
+@dataclass(frozen=True)
+class TrialAsymmetry:
+    """Left minus right in one trial: pairs of neighbouring steps, and mean, SD and number of each difference."""
+
+    participant: str
+    trial: str
+    force: str
+    values: Mapping[str, tuple[float, float, int]]
+
+
+def asymmetries(table: StepTable) -> list[TrialAsymmetry]:
+    """Return the differences of left and right of each trial that has pairs of steps with both feet known."""
+    groups: dict[tuple[str, str, str], list[Mapping[str, Cell]]] = {}
+    for row in table.steps:
+        groups.setdefault((str(row["participant"] or ""), str(row["trial"] or ""), str(row["force"])), []).append(row)
+    made = []
+    for key, rows in sorted(groups.items()):
+        clear = [row for row in rows if counts(row)]
+        values = {name: mean_sd([row[name] for row in clear]) for name, _ in ASYMMETRIES}
+        if any(count for _, _, count in values.values()):
+            made.append(TrialAsymmetry(*key, values))
+    return made
+
+
 def _values(rows: Iterable[Mapping[str, Cell]]) -> dict[str, tuple[float, float, int]]:
-    several = list(rows)
+    several = [row for row in rows if counts(row)]
     names = [name for name, _, _ in SHOWN]
     return {name: mean_sd([row[name] for row in several]) for name in names}
 
@@ -76,7 +117,7 @@ def summary_json(table: StepTable) -> list[dict[str, Any]]:
             "force": s.force,
             "side": s.side or None,
             "steps": s.steps,
-            "flagged": s.flagged,
+            "counted": s.counted,
             "means": {
                 name: {"mean": _none(mean), "sd": _none(sd), "steps": count}
                 for name, (mean, sd, count) in s.values.items()
