@@ -116,8 +116,9 @@ def examine_cells(
     good &= ~noisy & ~spikes
     shares = {
         "dead": stuck & (stuck.mean(axis=0) > DEAD_SHARE),
-        "stopped": stuck,
-        "saturated": saturated & ~stuck,
+        # at an end of the scale a cell stands still because it cannot go on
+        "stopped": stuck & ~saturated,
+        "saturated": saturated,
         "noisy": noisy & ~stuck & ~saturated,
         "spiking": np.isfinite(cells) & ~good & ~stuck & ~saturated & ~noisy,
     }

@@ -96,5 +96,10 @@ def scaled_load(stream: xr.Dataset, name: str, document: LoadScale) -> xr.Datase
 
 
 def load_channels(stream: xr.Dataset) -> list[str]:
-    """Return the names of a stream's load channels: cells, zones and ``force``."""
-    return [str(c) for c in stream.data_vars if str(c).startswith(LOADS) or c == "force"]
+    """Return the names of a stream's load channels: cells, zones and ``force``.
+
+    Only ``force`` where cells are in another unit, such as a Moticon's pressures beside its total force.
+    """
+    names = [str(c) for c in stream.data_vars if str(c).startswith(LOADS) or c == "force"]
+    units = {str(stream[n].attrs.get("units", "unknown")) for n in names}
+    return ["force"] if "force" in names and len(units) > 1 else names
