@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from ..arguments import ArgumentError
 from ..arrays import Floats
 from ..errors import BadInputError
+from ..gait.free_moment import free_moment
 from ..gait.plate_force import PlateForce, same_clock
 from ..signals.runs import true_runs
 from ..steps.plates_of import up_vector
@@ -111,7 +111,7 @@ def plate_loads(source: ExportSource, axes: Axes) -> tuple[Floats, list[PlateLoa
         if plate.force_n is None or plate.cop_m is None:
             raise BadInputError(f"'{short}' has no force vector with a centre of pressure; --to csv takes what it has")
         force, point = axes.turned(plate.force_n), axes.turned(plate.cop_m)
-        free = _free_moment(source.raw[name], plate, axes)
+        free = free_moment(source.raw[name], plate, axes.up)
         masks = _masks(source, short, plate)
         for side in SIDES:
             if masks[side].any():
@@ -167,18 +167,3 @@ def _held(point: Floats, known: NDArray[np.bool_]) -> Floats:
         return np.zeros_like(point)
     last = np.clip(np.searchsorted(at, np.arange(len(point)), side="right") - 1, 0, None)
     return np.asarray(point[at[last]])
-
-
-def _free_moment(stream: xr.Dataset, plate: PlateForce, axes: Axes) -> Floats:
-    """Return the moment about the vertical through the centre of pressure (samples,), on the foot, N m; NaN unknown."""
-    assert plate.force_n is not None
-    assert plate.cop_m is not None
-    raw = np.stack([np.asarray(stream[f"f{a}"].values, dtype=np.float64) for a in "xyz"], axis=1)
-    sign = -1.0 if np.nansum(raw * plate.force_n) < 0 else 1.0
-    if all(f"m{a}" in stream for a in "xyz") and plate.corners_m is not None:
-        moment = sign * np.stack([np.asarray(stream[f"m{a}"].values, dtype=np.float64) for a in "xyz"], axis=1)
-        arm = plate.cop_m - plate.corners_m.mean(axis=0)
-        return np.asarray((moment - np.cross(arm, plate.force_n)) @ axes.up)
-    if "free_moment" in stream:
-        return np.asarray(sign * np.asarray(stream["free_moment"].values, dtype=np.float64))
-    return np.full(plate.time_s.size, np.nan)

@@ -111,6 +111,8 @@ insole_cop_forward_m   how far it went forward
 insole_cop_sideways_m  how wide it went across
 insole_cop_within_forward_m   within so much of the true one lay 95 % of samples of walkers held out; empty: not known
 insole_cop_within_sideways_m  the same across
+free_moment_left_n_m   largest moment on the foot about the vertical through its centre of pressure, turning left
+free_moment_right_n_m  the same to the right (least value); of a foot on one plate alone
 asymmetry_contact_percent  left minus right over their mean, of this and the next step: contact time
 asymmetry_step_percent     the same of step times
 asymmetry_peak_percent     the same of the vertical peak

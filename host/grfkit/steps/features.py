@@ -164,6 +164,21 @@ def cop_cells(
     return cells
 
 
+def free_moment_cells(time_s: Floats, up_n: Floats, free_n_m: Floats) -> dict[str, Cell]:
+    """Return the largest free moments to the left and to the right, while the force was a fifth of its highest or more.
+
+    Parameters
+    ----------
+    time_s, up_n, free_n_m
+        Shape (samples,), of one contact on one plate. Nothing is said where a loaded sample has no free moment.
+    """
+    loaded = up_n >= LOADED * np.nanmax(up_n)
+    if np.count_nonzero(loaded) < 2 or not np.isfinite(free_n_m[loaded]).all():
+        return {}
+    moment = smooth_place(time_s[loaded], free_n_m[loaded][:, None])[:, 0]
+    return {"free_moment_left_n_m": float(moment.max()), "free_moment_right_n_m": float(moment.min())}
+
+
 def smooth_place(time_s: Floats, place_m: Floats) -> Floats:
     """Return places low-passed at ``COP_LOWPASS_HZ``: the length of an unfiltered way is mostly that of its noise."""
     rate_hz = 1.0 / float(np.median(np.diff(time_s)))

@@ -18,13 +18,14 @@ from ..gait.contacts import (
     Rejection,
     rule_of,
 )
+from ..gait.free_moment import free_moment
 from ..gait.loading import Curve, curve
 from ..gait.plate_force import PlateForce
 from ..gait.stances import Stance, Stances, find_stances
 from ..records import Trial
 from ..units import G
 from .chain import ContactChain, step_times, with_asymmetry
-from .features import LOADED, ContactCurves, cop_cells, force_cells, gait_of, weight_n
+from .features import LOADED, ContactCurves, cop_cells, force_cells, free_moment_cells, gait_of, weight_n
 from .insole_centre import insole_centres, insole_cop_cells
 from .lingering import EARLY, doubts, near_threshold
 from .plates_of import Bearing, Bearings, along_axis, cop_travel, push_direction, up_vector
@@ -168,6 +169,8 @@ class _Maker:
         flights = self.times.flight_s[np.isfinite(self.times.flight_s)]
         self.flight_s = float(np.median(flights)) if flights.size else float("nan")
         self.centres = insole_centres(trial)
+        self.plates, self.streams = plates, trial.streams
+        self.free: dict[str, Floats] = {}
         self.belt_forward = None if self.on_floor else self._belt_forward()
 
     def row(self, k: int) -> dict[str, Cell]:
@@ -192,6 +195,7 @@ class _Maker:
             "plates": " + ".join(name.removeprefix("reference/") for name in stance.plates),
         }
         cells, flags = self._force_cells(stance, gait)
+        cells |= self._free_cells(stance)
         if (centre := self.centres.get(stance.side)) is not None:
             cells |= insole_cop_cells(centre, gait, ic_s=stance.ic_s, to_s=stance.to_s)
         flags = [*self._flags(stance), *flags]
@@ -258,6 +262,18 @@ class _Maker:
         return cop_cells(
             plate.time_s[inside], plate.up_n[inside], plate.cop_m[inside], forward=forward, left=left, belt_m_s=belt
         )
+
+    def _free_cells(self, stance: Stance) -> dict[str, Cell]:
+        plate = self.plates[stance.plates[0]] if len(stance.plates) == 1 else None
+        up = None if plate is None else up_vector(plate.vertical)
+        if plate is None or up is None:
+            return {}
+        if plate.name not in self.free:
+            self.free[plate.name] = free_moment(self.streams[plate.name], plate, up)
+        inside = (plate.time_s >= stance.ic_s) & (plate.time_s <= stance.to_s)
+        if not inside.any():
+            return {}
+        return free_moment_cells(plate.time_s[inside], plate.up_n[inside], self.free[plate.name][inside])
 
     def _forward(self, bearing: Bearing, stance: Stance) -> tuple[Floats | None, str]:
         """Return the walking direction (3,) and what shows it; None and "" where it is not clear."""
