@@ -220,3 +220,14 @@ def test_two_streams_of_one_name_and_two_points_of_one_name_stay_apart(home: Pat
     export_trial(home / "twice.nc", "bids", home / "twice_bids")
     systems = {p.name.split("tracksys-")[1].split("_")[0] for p in (home / "twice_bids").rglob("*_motion.tsv")}
     assert {"landmarks", "referencelandmarks"} <= systems
+
+
+def test_a_stream_of_no_samples_is_left_out_and_named(home: Path) -> None:
+    trial = Trial(made().tree.copy(deep=True))
+    trial.tree["reference/plate_1"].dataset = trial.streams["reference/plate_1"].isel(time=slice(0, 0))
+    trial.to_netcdf(home / "empty.nc")
+    written = export_trial(home / "empty.nc", "csv", home / "empty.csv")
+    assert "reference/plate_1: has fewer than 2 samples: left out" in written.notes
+    for to, name in (("c3d", "empty.c3d"), ("opensim", "empty.mot")):
+        with pytest.raises(BadInputError, match="holds no force plate"):
+            export_trial(home / "empty.nc", to, home / name)

@@ -26,6 +26,7 @@ _STAMPS = ("time_raw",)
 """Not exported: the file's own stamps, NaN in rows added for losses; ``time_device`` says the same."""
 _DIMENSIONS = (("time",), ("time", "landmark"), ("time", "landmark", "axis"), ("time", "landmark", "plane"))
 """Of what becomes columns: pictures do not."""
+_FEWEST = 2
 _WEARABLE = ("insole", "imu", "body_imu")
 
 
@@ -187,7 +188,8 @@ def open_source(path: PathLike, *, streams: Sequence[str] = ()) -> ExportSource:
     notes: list[str] = []
     names = file_names(list(named))
     made = tuple(s for n, data in chosen.items() if (s := _stream(n, names[n], data, notes)) is not None)
-    plates = {n: PlateForce.of(n, s) for n, s in chosen.items() if s.attrs.get("kind") == "force_plate"}
+    there = {stream.name: chosen[stream.name] for stream in made}
+    plates = {n: PlateForce.of(n, s) for n, s in there.items() if s.attrs.get("kind") == "force_plate"}
     stances, rejected, rule = _stances(trial, tree, artefact, notes)
     return ExportSource(
         name=path.stem,
@@ -266,6 +268,9 @@ def _stream(name: str, file_name: str, data: xr.Dataset, notes: list[str]) -> Ex
     if not columns or "time" not in data.coords:
         return None
     time = np.asarray(data["time"].values, dtype=np.float64)
+    if np.count_nonzero(np.isfinite(time)) < _FEWEST:
+        notes.append(f"{name}: has fewer than {_FEWEST} samples: left out")
+        return None
     rate = float(data.attrs.get("rate_hz", np.nan))
     if not np.isfinite(rate):
         rate = 1.0 / float(np.nanmedian(np.diff(time))) if time.size > 1 else 0.0
