@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from grfkit import Trial, simulate_trial, step_table
 from grfkit.calibrate import apply, load
+from grfkit.calibrate.documents import PressureCalibration
+from grfkit.cli.inspect_trial import trial_document, trial_words
 from grfkit.gait.centre_path import _layouts, insole_centre
 from grfkit.provenance import Provenance
 from grfkit.records import Channel, Recording, make_recording, make_stream
@@ -140,3 +144,28 @@ def test_steps_have_the_centre_of_their_insole_and_say_how_sure_it_is():
     assert [note.split(":")[0] for note in notes] == ["left insole", "right insole"]
     # another gait was never measured
     assert "insole_cop_within_forward_m" not in insole_cop_cells(insole_centre(insole()), "run", ic_s=3.0, to_s=3.6)
+
+
+def test_plainly_weighted_it_states_the_wider_width_of_that():
+    plain, corrected = insole_centre(insole(), correct=False), insole_centre(insole())
+    assert plain is not None
+    assert corrected is not None
+    assert not plain.corrected
+    assert plain.half_width_mm[0] > corrected.half_width_mm[0]
+    assert "16 cells, weighted plainly; 95 % within 29 mm forward and 13 mm sideways" in plain.words
+    np.testing.assert_array_equal(np.isfinite(plain.cop_mm), np.isfinite(corrected.cop_mm))
+
+
+def test_grf_inspect_says_what_calibrated_an_insole_and_where_its_force_acts(tmp_path: Path):
+    trial = simulate_trial(seed=1, duration_s=12).on_true_clock(participant="P1")
+    gain = PressureCalibration(
+        name="gain", source="made for a test", stream="insole_left", gain=2.0, valid_min=0, valid_max=1e9, residual_n=0
+    )
+    (tmp_path / "gain.json").write_text(gain.model_dump_json(), encoding="utf-8")
+    placed = Trial(apply(Recording(trial.tree), [load("insoles/fsr16_m"), load(tmp_path / "gain.json")]).tree)
+    text = trial_words(placed)
+    assert "insole_left: calibrated by pressure_calibration\n" in text
+    assert "insole_right: calibrated" not in text
+    assert "insole_right: centre of pressure of 16 cells, corrected by other people" in text
+    assert [row["name"] for row in trial_document(placed, tmp_path)["insoles"]] == ["insole_left", "insole_right"]
+    assert "centre of pressure" not in trial_words(trial)

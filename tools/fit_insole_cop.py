@@ -105,6 +105,12 @@ def fitted(people: list[Person], places: np.ndarray, dead: tuple[int, ...]) -> d
         for name, code in SPEEDS.items()
     }
     wide["any"] = np.max(list(wide.values()), axis=0)
+    raw = [np.abs(a[:, 1:3] - b) for a, b, _ in parts]
+    plainly = {
+        name: np.max([np.percentile(raw[k][parts[k][2] == code], 95, axis=0) for k in numbers], axis=0)
+        for name, code in SPEEDS.items()
+    }
+    plainly["any"] = np.max(list(plainly.values()), axis=0)
     # nested: what nine people's widths hold of the tenth, of whom neither correction nor width has seen anything
     held = []
     for k in numbers:
@@ -116,6 +122,7 @@ def fitted(people: list[Person], places: np.ndarray, dead: tuple[int, ...]) -> d
         "dead": list(dead),
         "weights": [[round(float(v), 5) for v in row] for row in weights(set()).T],
         "half_width": {name: [round(float(v), 4) for v in w] for name, w in wide.items()},
+        "half_width_plain": {name: [round(float(v), 4) for v in w] for name, w in plainly.items()},
         "figures": [
             float(np.mean([np.median(v) for v in plain])),
             float(np.mean([np.percentile(v, 95) for v in plain])),

@@ -33,7 +33,28 @@ def trial_words(trial: Trial) -> str:
     from ..sync.summary import map_lines
 
     clocks = [f"clock of {line}" for line in map_lines(trial.clock_maps)]
-    return "\n".join([repr(trial), *clocks, *(f"note: {text}" for text in trial.provenance.findings)])
+    insoles = [
+        f"{row['name']}: {text}" for row in insole_rows(trial) for text in (row["calibrated"], row["centre"]) if text
+    ]
+    return "\n".join([repr(trial), *clocks, *insoles, *(f"note: {text}" for text in trial.provenance.findings)])
+
+
+def insole_rows(trial: Trial) -> list[dict[str, str]]:
+    """Return what calibrated each insole, and where its force acts and how surely, as far as its cells tell."""
+    from ..gait.centre_path import insole_centre
+    from ..records.calibrated import AS_RECORDED, way_of
+
+    rows = []
+    for name, stream in trial.of_kind("insole").items():
+        way, centre = way_of(stream), insole_centre(stream)
+        rows.append(
+            {
+                "name": name,
+                "calibrated": "" if way == AS_RECORDED else f"calibrated by {way}",
+                "centre": "" if centre is None else centre.words,
+            }
+        )
+    return rows
 
 
 def trial_document(trial: Trial, path: Path) -> dict[str, Any]:
@@ -50,6 +71,7 @@ def trial_document(trial: Trial, path: Path) -> dict[str, Any]:
             {"name": name, "kind": str(stream.attrs.get("kind")), "samples": int(stream.sizes["time"])}
             for name, stream in trial.streams.items()
         ],
+        "insoles": insole_rows(trial),
         "maps": [map_row(name, clock_map, ()) for name, clock_map in trial.clock_maps.items()],
         "findings": trial.provenance.findings,
     }

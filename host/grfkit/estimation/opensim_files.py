@@ -12,6 +12,7 @@ from ..calibrate.documents import InsoleGeometry
 from ..dataset.resample import linear
 from ..errors import BadInputError
 from ..formats.opensim import FootLoad, mot_text, opensim_axes
+from ..gait.centre_path import insole_centre
 from ..gait.cop import insole_cop
 from ..units import G
 from .curves import common_times
@@ -59,6 +60,7 @@ def as_mot(
         )
     points = {side: foot_cop(estimate, side, geometry) for side in SIDES if side in estimate.feet}
     time, force_bw, notes = _known_stretch(estimate, unknown)
+    notes += [f"{side} foot: {words}" for side in points if (words := cop_words(estimate, side, geometry))]
     if "apgrf" not in estimate.axes:
         notes.append("the model estimates vertical force only: forward and sideways forces are written as 0")
     feet = []
@@ -188,6 +190,20 @@ def foot_cop(estimate: Estimate, side: Side, geometry: InsoleGeometry | None) ->
         )
     _check_place(cop[keep], side)
     return time[keep], cop[keep]
+
+
+def cop_words(estimate: Estimate, side: Side, geometry: InsoleGeometry | None) -> str:
+    """Return how sure a centre of pressure of cells is, empty of the insole's own."""
+    stream = estimate.streams[side]
+    if "cop_x" in stream and "cop_y" in stream:
+        return ""
+    placed = stream.copy()
+    for cell, place in (geometry.positions_m(side) if geometry else {}).items():
+        if cell in stream:
+            attrs = dict(stream[cell].attrs) | dict(zip(("x_m", "y_m"), place))
+            placed[cell] = (stream[cell].dims, stream[cell].values, attrs)
+    centre = insole_centre(placed, correct=False)
+    return "" if centre is None else centre.words
 
 
 def _own_cop(stream: xr.Dataset, side: Side) -> Floats:

@@ -58,7 +58,11 @@ class InsoleCentre:
 
 
 def insole_centre(
-    stream: xr.Dataset, *, speed: WalkingSpeed = "", level: Mapping[str, float] | None = None
+    stream: xr.Dataset,
+    *,
+    speed: WalkingSpeed = "",
+    level: Mapping[str, float] | None = None,
+    correct: bool = True,
 ) -> InsoleCentre | None:
     """Return an insole's centre of pressure with its half-width; None of a stream without cells of known place.
 
@@ -74,6 +78,8 @@ def insole_centre(
         Of walking, for the half-width; the widest of the three where nothing is said.
     level
         Unloaded level of each cell, in place of its 2nd percentile.
+    correct
+        False weights the cells plainly, with the half-width of that.
     """
     places = _places(stream)
     side = str(stream.attrs.get("side"))
@@ -100,13 +106,15 @@ def insole_centre(
     half = (float("nan"), float("nan"))
     if known is not None and found is not None:
         length = known.length_m(where)
-        centre = _corrected(centre / length, found["weights"]) * length
-        half = tuple(float(v) * 1e3 * length for v in found["half_width"][speed or "any"])  # type: ignore[assignment]
+        if correct:
+            centre = _corrected(centre / length, found["weights"]) * length
+        widths = found["half_width" if correct else "half_width_plain"][speed or "any"]
+        half = float(widths[0]) * 1e3 * length, float(widths[1]) * 1e3 * length
     to_left = np.asarray([1e3, -medial * 1e3])
-    words = _words(stream, [names[k] for k in gone], len(left), found is not None, half, known, speed)
+    words = _words(stream, [names[k] for k in gone], len(left), found is not None, correct, half, known, speed)
     time_s = np.asarray(stream["time"].values, dtype=np.float64)
     return InsoleCentre(
-        time_s, centre * to_left, half, found is not None, len(left), tuple(names[k] for k in gone), words
+        time_s, centre * to_left, half, correct and found is not None, len(left), tuple(names[k] for k in gone), words
     )
 
 
@@ -180,17 +188,20 @@ def _words(
     stream: xr.Dataset,
     dead: list[str],
     left: int,
-    corrected: bool,
+    measured: bool,
+    correct: bool,
     half: tuple[float, float],
     layout: _Layout | None,
     speed: str,
 ) -> str:
     cells = f"{left} cells" + (f" ({', '.join(dead)} left out)" if dead else "")
-    if not corrected or layout is None:
+    if not measured or layout is None:
         why = "of this layout" if layout is None else "with these cells left out"
         return f"centre of pressure of {cells}, weighted plainly; nothing is known of its error {why}"
     gains = "" if "cell_calibration" in str(stream.attrs.get("calibrated_by", "")) else ", cells of one gain"
+    how = "corrected by other people" if correct else "weighted plainly"
+    walking = f"barefoot walking{f', {speed}' if speed else ''}{gains}; {layout.source}"
     return (
-        f"centre of pressure of {cells}, corrected by other people; 95 % within {half[0]:.0f} mm forward and"
-        f" {half[1]:.0f} mm sideways (barefoot walking{f', {speed}' if speed else ''}{gains}; {layout.source})"
+        f"centre of pressure of {cells}, {how}; 95 % within {half[0]:.0f} mm forward and {half[1]:.0f} mm sideways"
+        f" ({walking})"
     )
