@@ -322,3 +322,12 @@ def test_means_are_of_steps_without_a_flag_and_say_how_many() -> None:
         assert foot.counted == len(clear)
         assert foot.values["contact_s"][0] == pytest.approx(np.mean(clear))
     assert sum(foot.counted for foot in feet) < len(table.steps)
+
+
+def test_landmarks_without_samples_name_no_feet_and_do_no_harm() -> None:
+    trial = simulate_trial(seed=1, duration_s=20, wearables=("landmarks",)).on_true_clock(participant="P01")
+    with_feet = step_table(trial)
+    trial.tree["landmarks"].dataset = trial.streams["landmarks"].isel(time=slice(0, 0))
+    without = step_table(trial)
+    assert len(without.steps) == len(with_feet.steps)
+    assert {row["side"] for row in without.steps} == {None}

@@ -124,6 +124,8 @@ def foot_heights(position: Floats, names: list[str]) -> list[Floats | None]:
     position
         Shape (samples, landmarks, 3), m, NaN where missing.
     """
+    if not len(position):
+        return [None, None]
     feet = foot_landmarks(names)
     heights: list[Floats | None] = []
     for side in ("left", "right"):
@@ -161,8 +163,10 @@ def _middle(position: Floats, indices: list[int]) -> Floats:
 
 def _contacts(time_s: Floats, heights: list[Floats], foot: int) -> Contacts:
     """Return one foot's contacts from the heights (samples,) of its heel and toe."""
+    if time_s.size < FEWEST_SAMPLES:
+        return empty_contacts()
     heights = [h for h in heights if np.isfinite(h).mean() > LEAST_VISIBLE]
-    if not heights or time_s.size < FEWEST_SAMPLES:
+    if not heights:
         return empty_contacts()
     rate_hz = 1.0 / float(np.median(np.diff(time_s)))
     # each above its own floor, as heel and toe markers are not attached at one height
