@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,12 +14,14 @@ from hypothesis import strategies as st
 
 from grfkit.deploy.from_torch import network_plan, plan_inputs, plan_of
 from grfkit.deploy.layers import Conv, Dense, Lstm, Pool
+from grfkit.deploy.manifest import units_without_counts
 from grfkit.deploy.plan import Plan, calibrated
 from grfkit.deploy.smooth import equalised
 from grfkit.errors import BadInputError
 from grfkit.learn.folds import Fold
 from grfkit.learn.model import predict
 from grfkit.learn.networks import Shape, build, network_config, network_names
+from grfkit.learn.spec import ModelSpec
 from grfkit.learn.train import fit
 from grfkit.learn.train_config import TrainConfig
 from learn_sets import made_up
@@ -192,3 +195,9 @@ def test_layers_by_hand() -> None:
     said = lstm.run([np.asarray([[[0.0], [0.7]]])])[0, :, 0]
     cell = 0.5 * np.tanh(0.7)
     np.testing.assert_allclose(said, [0.5 * np.tanh(0.5 * cell), 0.5 * np.tanh(cell)], rtol=1e-12)
+
+
+def test_counts_that_were_chosen_by_range_are_named() -> None:
+    scaler = SimpleNamespace(units=("m/s^2",), statics=("contact_s", "hka_own", "affected_own"))
+    # facts of a person have counts of no device; a fact without a unit is named by itself
+    assert units_without_counts(cast(ModelSpec, SimpleNamespace(scaler=scaler))) == ["affected_own", "deg"]

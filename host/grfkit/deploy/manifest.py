@@ -28,7 +28,10 @@ from .tflite_file import TensorInfo, TfliteFile
 
 RATE_HZ = 100.0
 """Of a device, where no other rate is given, Hz: the insole's own default."""
-_STATIC_UNITS = {"contact_s": "s", "mass_kg": "kg", "speed_m_s": "m/s", "slope_percent": "%"}
+_STATIC_UNITS = {
+    "contact_s": "s", "stride_s": "s", "mass_kg": "kg", "speed_m_s": "m/s", "slope_percent": "%",
+    "hka_own": "deg", "hka_other": "deg",
+}  # fmt: skip
 _HEADERS = re.compile(
     "assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|std(align|arg|atomic|bool|def"
     "|int|io|lib|noreturn)|string|tgmath|threads|time|uchar|wchar|wctype"
@@ -201,6 +204,6 @@ def c_files_of(model: CModel) -> CFiles:
 
 
 def units_without_counts(spec: ModelSpec) -> Sequence[str]:
-    """Return the units whose counts were chosen by range, because no device states them."""
-    units = (*spec.scaler.units, *(_STATIC_UNITS.get(n, "") for n in spec.scaler.statics))
-    return sorted({u for u in units if u not in COUNTS})
+    """Return the units whose counts were chosen by range, because no device states them; of no unit, the name."""
+    statics = (_STATIC_UNITS.get(n, n) for n in spec.scaler.statics)
+    return sorted({u for u in (*spec.scaler.units, *statics) if u not in COUNTS})
