@@ -17,7 +17,6 @@ import typer
 from ..arguments import ArgumentError, refusal
 from ..errors import GrfError
 from ..extras import without_extra
-from ..provenance import tool_version
 from .command_line import as_typed, for_terminal, wrong_argument, wrong_usage
 
 if TYPE_CHECKING:
@@ -114,6 +113,9 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
 
 def _show_version(asked: bool) -> None:
     if asked:
+        # here and not above: --help must not wait for pydantic
+        from ..provenance import tool_version
+
         print(f"grfkit {tool_version()}")
         raise typer.Exit
 
