@@ -22,6 +22,7 @@ from test_io_text import MT, TRC
 from test_loadsol import loadsol_text
 from test_sensor_text import NGIMU, XIMU3, shimmer
 from test_vicon_csv import nexus
+from test_visual3d import visual3d
 from xdf_files import markers, stream, xdf, xdf_bytes
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -103,6 +104,7 @@ SEEDS: dict[str, tuple[str, bytes]] = {
     "delsys discover": ("delsys", discover(timed=True).encode()),
     "delsys emgworks": ("delsys", EMGWORKS.encode()),
     "vicon": ("vicon", nexus(frames=range(1, 9)).encode()),
+    "visual3d": ("visual3d", visual3d().encode()),
     "shimmer": ("shimmer", shimmer().encode()),
     "xdf": ("xdf", xdf_bytes()),
     "xdf with a clock reset": ("xdf", RESET),

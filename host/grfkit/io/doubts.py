@@ -350,9 +350,10 @@ def _span(frames: Floats) -> float:
 
 
 def _speed(stream: xr.Dataset, at: NDArray[np.int64]) -> float:
-    """Return the median speed (m/s) over landmarks and frames, 0 where there is none."""
-    at = at[at + 1 < stream.sizes["time"]]
+    """Return the median speed (m/s) over landmarks and frames, 0 where there is none; stamps that stand twice apart."""
     position, time = stream["position"].values, stream["time"].values
+    at = at[at + 1 < time.size]
+    at = at[time[at + 1] > time[at]]
     steps = np.linalg.norm(position[at + 1] - position[at], axis=2) / (time[at + 1] - time[at])[:, None]
     steps = steps[np.isfinite(steps)]
     return float(np.median(steps)) if steps.size else 0.0

@@ -26,6 +26,7 @@ READER_MODULES = (
     "rbds",
     "cortex",
     "vicon",
+    "visual3d",
     "xsens",
     "apdm",
     "xio",
