@@ -14,7 +14,7 @@ from ..arrays import Floats
 from ..errors import BadInputError, UnitError
 from .header_rows import Header, HeaderLayout, read_header
 from .rows import is_missing, is_number, number_table, numbers, row_cells, unquoted
-from .text import decimal_sign, refuse_split_decimals
+from .text import decimal_sign, refuse_split_decimals, without_torn_row
 
 _BRACKETS = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))\s*$")
 
@@ -127,13 +127,16 @@ def parse_csv(
         raise BadInputError("holds a header row but no data")
     picked = [i for i, _ in indexed]
     if any('"' in line for line in lines):
-        table = _quoted_table(lines, separator, header, picked, index + 2)
+        table, decimal = _quoted_table(lines, separator, header, picked, index + 2)
     else:
         refuse_split_decimals(lines, separator, len(header), index + 2)
         decimal = decimal_sign(lines, separator)
         table = number_table(
             lines, columns=header, separator=separator, first_line=index + 2, decimal=decimal, pick=picked
         )
+    if len(header) - 1 in picked and not lines[-1].endswith('"'):
+        table, torn = without_torn_row(table, text, lines, separator, index + 2, decimal)
+        notes += torn
     return CsvFile([column for _, column in indexed], table, notes)
 
 
@@ -247,19 +250,19 @@ def check_names(columns: Sequence[TableColumn], needs: Sequence[str]) -> None:
 
 def _quoted_table(
     lines: list[str], separator: str, header: Sequence[str], picked: Sequence[int], first_line: int
-) -> Floats:
-    """Return the numbers of rows of which some cells are quoted, with the decimal sign that the cells have."""
+) -> tuple[Floats, str]:
+    """Return the numbers of rows of which some cells are quoted, and the decimal sign that the cells have."""
     rows, numbers_of_lines = _quoted_rows(lines, separator, len(header), first_line)
     cells = [[row[i] for i in picked] for row in rows]
     labels = [header[i] for i in picked]
     decimal = _quoted_decimal(cells) if separator == "," else decimal_sign(lines, separator)
     if numbers_of_lines[-1] - first_line == len(rows) - 1:
-        return numbers(cells, columns=labels, first_line=first_line, decimal=decimal)
+        return numbers(cells, columns=labels, first_line=first_line, decimal=decimal), decimal
     # a quoted cell runs over several lines: each row's own line for messages
     parts = [
         numbers([row], columns=labels, first_line=line, decimal=decimal) for row, line in zip(cells, numbers_of_lines)
     ]
-    return np.concatenate(parts)
+    return np.concatenate(parts), decimal
 
 
 def _quoted_decimal(rows: Sequence[Sequence[str]]) -> str:

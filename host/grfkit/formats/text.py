@@ -57,7 +57,8 @@ def parse_table(
         Further cells that stand for a missing value, e.g. ``"-"``.
     line_ended
         Whether the text ends with a line end. If not, its last number may be cut: a row whose last number has fewer
-        decimals than all before is refused; where decimals vary anyway the row is left out, with a note.
+        decimals than all before is refused; where decimals vary anyway, or it has none, the row is left out, with a
+        note.
 
     Raises
     ------
@@ -113,7 +114,8 @@ def ends_whole(rows: Sequence[str], separator: str | None, decimal: str = ".") -
 def torn_row_note(rows: Sequence[str], separator: str | None, first_line: int, decimal: str = ".") -> str:
     """Return the note where the last row, without a line end, is to be left out: its last number may be torn; else "".
 
-    That is so where its last number has fewer decimals than some row before it. A blank behind a number ends it.
+    That is so where its last number has fewer decimals than some row before it, or no decimals (where those before are
+    not all the same), or is missing. A blank behind a number ends it, so does a separator where all rows end with one.
 
     Raises
     ------
@@ -122,13 +124,38 @@ def torn_row_note(rows: Sequence[str], separator: str | None, first_line: int, d
     """
     if len(rows) < 2 or rows[-1][-1:].isspace():
         return ""
-    here, *before = [len(_last_cell(row, separator).partition(decimal)[2]) for row in rows[-1 : -2 - _LOOKED_BACK : -1]]
+    last = [_last_cell(row, separator) for row in rows[-1 - _LOOKED_BACK :]]
+    if not any(last):
+        return ""
+    *before, here = [len(cell.partition(decimal)[2]) for cell in last]
     line = first_line + len(rows) - 1
-    if here < min(before):
+    if last[-1] and here < min(before):
         raise BadInputError(f"is cut off inside its last row (line {line}); export it again")
-    if here < max(before):
+    # a row that ends in a number where no other does has lost the separator behind it, or more
+    whole_number = not here and len(set(last)) > 1
+    if here < max(before) or whole_number or not any(last[:-1]):
         return f"the last row (line {line}) has no line end and its last number may be cut off; it is left out"
     return ""
+
+
+def without_torn_row(
+    table: Floats, text: str, rows: Sequence[str], separator: str | None, first_line: int, decimal: str = "."
+) -> tuple[Floats, list[str]]:
+    """Return the numbers read from ``rows`` without the last one where it may be torn (:func:`torn_row_note`); notes.
+
+    Parameters
+    ----------
+    text
+        The whole file: a line end at its end ends the last row.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`torn_row_note`.
+    """
+    if text.endswith(("\n", "\r")) or not (torn := torn_row_note(rows, separator, first_line, decimal)):
+        return table, []
+    return table[:-1], [torn]
 
 
 def _last_cell(row: str, separator: str | None) -> str:
@@ -202,23 +229,12 @@ def _without_cut_row(rows: list[str], form: _Form, first_line: int, line_ended: 
         return rows, []
     if _width(rows[-1], form) < _width(rows[-2], form):
         raise BadInputError(cut)
-    here, before = _decimals(rows[-1], form), {_decimals(row, form) for row in rows[-1 - _LOOKED_BACK : -1]}
-    if here < min(before):
-        raise BadInputError(cut)
-    if here < max(before):
-        return rows[:-1], [
-            f"the last row (line {number}) has no line end and its last number may be cut off; it is left out"
-        ]
-    return rows, []
+    torn = torn_row_note(rows, form.separator, first_line, form.decimal)
+    return (rows[:-1], [torn]) if torn else (rows, [])
 
 
 def _width(row: str, form: _Form) -> int:
     return len(row.split(form.separator))
-
-
-def _decimals(row: str, form: _Form) -> int:
-    """Return how many decimals the last number of a row has."""
-    return len(_last_cell(row, form.separator).partition(form.decimal)[2])
 
 
 def _chunk(rows: list[str], form: _Form, first_line: int) -> Floats:
@@ -230,17 +246,18 @@ def _chunk(rows: list[str], form: _Form, first_line: int) -> Floats:
 
 
 def _check_blank_ends(rows: list[str], form: _Form, first_line: int) -> None:
-    """Refuse a row shorter than the others whose blank cells at its end make up for lost ones: its values have slid.
+    """Refuse a row whose blank cells at its end hide that it is shorter or longer than others: its values have slid.
 
-    Where rows end in blank cells beyond the columns, one without them ends in a value.
+    Where rows end in blank cells beyond the columns, one without them ends in a value; where they do not, one has none.
     """
     counts = [_width(row, form) for row in rows]
     usual, width = max(set(counts), key=counts.count), len(form.columns)
-    if usual <= width:
+    if usual < width:
         return
     for line, (row, count) in enumerate(zip(rows, counts), first_line):
         ends_blank = not row.rpartition(form.separator)[2].strip()
-        if width < count < usual or (count == width and ends_blank):
+        longer = count > usual == width and ends_blank
+        if longer or width < count < usual or (count == width < usual and ends_blank):
             raise BadInputError(
                 f"line {line} has {count} cells, most rows have {usual}; the file is cut off or damaged there"
             )

@@ -14,6 +14,7 @@ from ..provenance import Provenance, describe_input
 from ..records import Recording
 from .base import Reader, ReadOptions
 from .doubts import doubts
+from .empty_channels import empty_channels
 from .pauses import pauses
 from .sniff import Sniffed, all_readers, sniff
 
@@ -108,7 +109,10 @@ def read_with(reader: Reader, path: PathLike, options: ReadOptions | None = None
             f"{path}: is broken in a way that the {reader.name} reader did not expect ({what})"
         ) from error
     # a note, no refusal: one set of options may be meant for many files
-    notes = _unused(reader, options) + _ending_note(reader, path) + doubts(recording) + pauses(recording)
+    notes = [
+        *_unused(reader, options), *_ending_note(reader, path), *empty_channels(recording), *doubts(recording),
+        *pauses(recording),
+    ]  # fmt: skip
     return _with_input(_with_notes(recording, notes), path)
 
 

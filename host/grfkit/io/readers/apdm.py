@@ -11,6 +11,7 @@ from ... import units
 from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.rows import is_number, number_table
+from ...formats.text import without_torn_row
 from ...records import Channel, Recording, Side, make_stream
 from ..base import Head, Match, Reader, ReadOptions
 from ..files import UNIX_TIME_S, check_time, file_recording, read_text, refuse_extra, snake
@@ -53,6 +54,7 @@ class ApdmFile:
     time_unit: str
     rate_hz: float
     table: Floats
+    notes: list[str]
 
 
 def looks_like_apdm(lines: list[str]) -> str:
@@ -76,10 +78,10 @@ def parse_apdm(text: str) -> ApdmFile:
     lines = text.splitlines()
     if not looks_like_apdm(lines[:_HEADER_LINES]):
         raise BadInputError("is no APDM export")
-    return _format7(lines) if lines[0].startswith("Format=7,") else _table(lines)
+    return _format7(text, lines) if lines[0].startswith("Format=7,") else _table(text, lines)
 
 
-def _table(lines: list[str]) -> ApdmFile:
+def _table(text: str, lines: list[str]) -> ApdmFile:
     start = next((i for i, line in enumerate(lines[:_HEADER_LINES]) if line.startswith("Time,")), -1)
     if start < 0 or start + 2 >= len(lines):
         raise BadInputError("is cut off inside its header: expected a row 'Time,...', a row of units, and data")
@@ -89,8 +91,13 @@ def _table(lines: list[str]) -> ApdmFile:
     if not is_number(rate) or float(rate) <= 0:
         raise BadInputError(f"states its sample rate as '{rate}', expected a number above 0")
     columns = [_column(name, unit) for name, unit in zip(names[1:], stated[1:])]
-    table = number_table(lines[start + 2 :], columns=names, separator=",", first_line=start + 3)
-    return ApdmFile(columns, table[:, 0], stated[0], float(rate), table[:, 1:])
+    table, notes = _numbers(text, lines[start + 2 :], names, start + 3)
+    return ApdmFile(columns, table[:, 0], stated[0], float(rate), table[:, 1:], notes)
+
+
+def _numbers(text: str, rows: list[str], names: list[str], first_line: int) -> tuple[Floats, list[str]]:
+    table = number_table(rows, columns=names, separator=",", first_line=first_line)
+    return without_torn_row(table, text, rows, ",", first_line)
 
 
 def _column(name: str, unit: str) -> ApdmColumn:
@@ -106,7 +113,7 @@ def _channel_name(quantity: str, axis: str) -> str:
     return f"{_QUANTITIES[quantity]}_{short}" if short else _QUANTITIES[quantity]
 
 
-def _format7(lines: list[str]) -> ApdmFile:
+def _format7(text: str, lines: list[str]) -> ApdmFile:
     if len(lines) < 4:
         raise BadInputError("is cut off inside its header: expected three header rows and data")
     sensors, quantities, axes = (line.rstrip("\r").split(",") for line in lines[:3])
@@ -125,8 +132,8 @@ def _format7(lines: list[str]) -> ApdmFile:
             ApdmColumn(sensor, _channel_name(quantity, axes[i].strip()), unit, f"{sensor}/{quantity}/{axes[i]}")
         )
     names = ["Time", *(column.raw for column in columns)]
-    table = number_table(lines[3:], columns=names, separator=",", first_line=4)
-    return ApdmFile(columns, table[:, 0], "us", 0.0, table[:, 1:])
+    table, notes = _numbers(text, lines[3:], names, 4)
+    return ApdmFile(columns, table[:, 0], "us", 0.0, table[:, 1:], notes)
 
 
 def _cells(line: str) -> list[str]:
@@ -149,7 +156,8 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     units.require(parsed.time_unit, "s", what="column 'Time'")
     time = units.to_si(parsed.time, parsed.time_unit)
     check_time(time)
-    notes: list[str] = [] if parsed.rate_hz else ["units as APDM documents them: m/s^2, rad/s, uT; time in us"]
+    notes = list(parsed.notes)
+    notes += [] if parsed.rate_hz else ["units as APDM documents them: m/s^2, rad/s, uT; time in us"]
     streams = {}
     for sensor in dict.fromkeys(column.sensor for column in parsed.columns):
         name = f"imu_{snake(sensor)}"

@@ -9,6 +9,7 @@ devicely, MIT).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +100,8 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     decimal = decimal_sign(rows, separator)
     # Consensys ends every row with a separator: then a row with a cell less is one cell short, not shifted by one
     ended = [""] if lines[at].rstrip("\r").endswith(separator) else []
+    if ended:
+        _refuse_longer(rows, separator, len(names), at + 3)
     table = number_table(
         rows, columns=[*names, *ended], separator=separator, first_line=at + 3, decimal=decimal, pick=picked
     )
@@ -107,6 +110,13 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         notes.append(torn)
         table = table[:-1]
     return _recording(path, names[stamps], columns, table, notes)
+
+
+def _refuse_longer(rows: Sequence[str], separator: str, width: int, first_line: int) -> None:
+    """Refuse a row with a value where the blank cell at its end should be: its values have slid."""
+    for line, row in enumerate(rows, first_line):
+        if "".join(row.split(separator, width)[width:]).strip(separator + " \t\r"):
+            raise BadInputError(f"line {line} has more than {width} cells; the file is damaged there")
 
 
 def _recording(path: Path, stamp: str, columns: list[_Column], table: Floats, notes: list[str]) -> Recording:

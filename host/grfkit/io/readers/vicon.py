@@ -98,7 +98,19 @@ def _devices(section: NexusSection, column_map: dict[str, str], notes: list[str]
     rest = [i for i in range(len(section.names)) if i not in taken and section.components[i]]
     if rest:
         streams["analog"] = _analog(section, rest)
+        notes += _without_unit(section, rest)
     return streams
+
+
+def _without_unit(section: NexusSection, columns: list[int]) -> list[str]:
+    """Return a note on forces and moments that are no plate's since their unit is not stated."""
+    plates = [i for i in columns if _PLATE.fullmatch(section.names[i]) and not section.units[i]]
+    if not plates:
+        return []
+    return [
+        f"{len(plates)} columns of force plates state no unit and are analog channels, no plate; export them with their"
+        f' row of units, or state it in a column map, e.g. "{section.labels[plates[0]]}" = "fx [N]"'
+    ]
 
 
 def _plates(section: NexusSection, taken: set[int]) -> dict[str, dict[str, int]]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...arrays import Floats
 from ...errors import BadInputError
 from ...formats.rows import is_number, number_table
+from ...formats.text import without_torn_row
 from ...formats.timing import unwrapped
 from ...records import Channel, Recording, make_stream
 from ...records.gaps import LONGEST_FILLED_GAP_S
@@ -57,12 +58,13 @@ _HEADER_LINES = 60
 
 @dataclass(frozen=True)
 class XsensFile:
-    """Header lines as keys in lower case -> values; column names; numbers (samples, columns)."""
+    """Header lines as keys in lower case -> values; column names; numbers (samples, columns); notes on the rows."""
 
     header: dict[str, str]
     columns: list[str]
     table: Floats
     has_comments: bool
+    row_notes: list[str]
 
     @property
     def rate_hz(self) -> float | None:
@@ -110,8 +112,8 @@ def parse_xsens(text: str) -> XsensFile:
         if columns:
             if len(columns) < 2 or len(set(columns)) < len(columns):
                 raise BadInputError(f"line {index + 1} names no column but {columns[0]}, or one twice")
-            table = _numbers(lines[index + 1 :], columns, separator, index + 2)
-            return XsensFile(header, columns, table, comments)
+            table, torn = _numbers(text, lines[index + 1 :], columns, separator, index + 2)
+            return XsensFile(header, columns, table, comments, torn)
         comments = comments or line.startswith("//")
         key, _, value = line.lstrip("/").partition(":")
         header.setdefault(key.strip().lower(), value.strip().strip(",;\t").strip())
@@ -130,9 +132,12 @@ def _names(line: str) -> tuple[list[str], str | None]:
     return cells, separator
 
 
-def _numbers(rows: list[str], columns: list[str], separator: str | None, first_line: int) -> Floats:
+def _numbers(
+    text: str, rows: list[str], columns: list[str], separator: str | None, first_line: int
+) -> tuple[Floats, list[str]]:
     decimal = "," if separator != "," and rows and "," in rows[0] and "." not in rows[0] else "."
-    return number_table(rows, columns=columns, separator=separator, first_line=first_line, decimal=decimal)
+    table = number_table(rows, columns=columns, separator=separator, first_line=first_line, decimal=decimal)
+    return without_torn_row(table, text, rows, separator, first_line, decimal)
 
 
 def _sniff(head: Head) -> Match:
@@ -186,7 +191,7 @@ def _check_unknown(parsed: XsensFile) -> None:
 def _notes(parsed: XsensFile) -> list[str]:
     dot = "units as Xsens DOT writes them: m/s^2, deg/s; magnetometer without unit"
     mt = "units as MT Manager writes them: m/s^2, rad/s, deg; magnetometer relative to the local field"
-    notes = [dot if parsed.is_dot else mt]
+    notes = [dot if parsed.is_dot else mt, *parsed.row_notes]
     if any(column.startswith("FreeAcc_") for column in parsed.columns):
         notes.append("FreeAcc is without gravity and in the earth's axes: it is kept apart from the sensor's acc")
     if any(re.match(r"d[qv][\[_]", column, re.IGNORECASE) for column in parsed.columns):
