@@ -72,7 +72,7 @@ MISTAKES: list[tuple[str, str]] = [
     (f"{BOTH} --out trial.nc", "--surface treadmill|overground is missing"),
     ("grf-sync --reference", "requires an argument"),
     ("grf-sync batch", "TABLE is missing"),
-    ("grf-calibrate", "say what to do: bodyweight or imu or lag or "),
+    ("grf-calibrate", "say what to do: bodyweight or imu or lag or plates or "),
     ("grf-calibrate lag", "--out LAG.json is missing"),
     ("grf-calibrate lag --out lag.json", "--reference FILE is missing"),
     ("grf-calibrate lag --reference plates.c3d --out lag.nc", "a lag document is written as JSON"),

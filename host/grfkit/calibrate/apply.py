@@ -20,6 +20,7 @@ from .documents import InsoleGeometry, LagTable, PlateCorrection, PressureCalibr
 from .imu_documents import ImuCalibration, calibrated_imu
 from .kinds import AnyDocument
 from .library import Loaded
+from .plate_documents import ForcePlates, with_plates
 from .scale_documents import LoadScale, scaled_load
 from .vertical import FORCES, MOMENTS
 
@@ -31,8 +32,9 @@ def apply(recording: Recording, documents: Sequence[Loaded[AnyDocument]]) -> Rec
 
     A ``PressureCalibration`` turns channels into N, a ``CellCalibration`` each cell by its own law; a
     ``PlateCorrection`` zeroes, mixes and signs a plate, an ``InsoleGeometry`` adds the cells' places to every insole
-    stream that has them. Name and SHA-256 of each document go to the provenance (inputs of role
-    ``calibration``) and to the stream's attribute ``calibrations`` (digests with a space between).
+    stream that has them, ``ForcePlates`` makes plates of channels. Name and SHA-256 of each document go to the
+    provenance (inputs of role ``calibration``) and to the stream's attribute ``calibrations`` (digests with a space
+    between).
 
     Raises
     ------
@@ -50,10 +52,14 @@ def apply(recording: Recording, documents: Sequence[Loaded[AnyDocument]]) -> Rec
                 f"calibration '{document.name}' is a lag table, which is not applied to a recording;"
                 " give it to the alignment"
             )
-        targets = _targets(streams, document)
-        for name in targets:
-            _refuse_twice(streams[name], name, loaded)
-            streams[name] = _with_digest(_applied(streams[name], name, document), loaded)
+        if isinstance(document, ForcePlates):
+            streams, targets = with_plates(streams, document)
+            streams |= {name: _with_digest(streams[name], loaded) for name in targets}
+        else:
+            targets = _targets(streams, document)
+            for name in targets:
+                _refuse_twice(streams[name], name, loaded)
+                streams[name] = _with_digest(_applied(streams[name], name, document), loaded)
         inputs.append(_as_input(loaded))
         sentences.append(
             f"calibration '{document.name}' ({document.kind}, sha256 {loaded.sha256[:12]}) applied to"
@@ -89,7 +95,7 @@ def _targets(streams: dict[str, xr.Dataset], document: AnyDocument) -> list[str]
         if not fit:
             raise BadInputError(f"calibration '{document.name}' fits no stream: none has pressure cells")
         return fit
-    assert not isinstance(document, LagTable)
+    assert not isinstance(document, LagTable | ForcePlates)
     if isinstance(document, LoadScale):
         found = [foot.stream for foot in document.feet if foot.stream in streams]
         if not found:

@@ -9,13 +9,30 @@ from pydantic import Field
 from .cell_documents import CellCalibration
 from .documents import InsoleGeometry, LagTable, PlateCorrection, PressureCalibration
 from .imu_documents import ImuCalibration
+from .plate_documents import ForcePlates
 from .scale_documents import LoadScale
 
 AnyDocument = (
-    InsoleGeometry | LagTable | PlateCorrection | PressureCalibration | CellCalibration | LoadScale | ImuCalibration
+    InsoleGeometry
+    | LagTable
+    | PlateCorrection
+    | PressureCalibration
+    | CellCalibration
+    | LoadScale
+    | ImuCalibration
+    | ForcePlates
 )
 CalibrationDocument = Annotated[
-    Union[InsoleGeometry, LagTable, PlateCorrection, PressureCalibration, CellCalibration, LoadScale, ImuCalibration],  # noqa: UP007
+    Union[  # noqa: UP007
+        InsoleGeometry,
+        LagTable,
+        PlateCorrection,
+        PressureCalibration,
+        CellCalibration,
+        LoadScale,
+        ImuCalibration,
+        ForcePlates,
+    ],
     Field(discriminator="kind"),
 ]
 
@@ -27,5 +44,6 @@ KINDS: dict[str, type[AnyDocument]] = {
     "cells": CellCalibration,
     "scales": LoadScale,
     "imus": ImuCalibration,
+    "force_plates": ForcePlates,
 }
 """The folder of each kind under ``calibration/`` and its model."""

@@ -63,7 +63,7 @@ def load(name_or_path: PathLike, *, kind: str | None = None) -> Loaded[AnyDocume
         A file (anything that ends in ``.json`` or has a folder in it), ``"lags/default"``, or with ``kind``
         just ``"default"``.
     kind
-        ``insoles``, ``lags``, ``plates``, ``pressure``, ``cells``, ``scales`` or ``imus``:
+        ``insoles``, ``lags``, ``plates``, ``pressure``, ``cells``, ``scales``, ``imus`` or ``force_plates``:
         a document of another kind is refused.
 
     Raises

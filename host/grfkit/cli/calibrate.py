@@ -35,7 +35,7 @@ _Method = Annotated[
 
 @app.callback()
 def calibrate() -> None:
-    """Measure a device and write a calibration document: pressure, bodyweight, imu, lag."""
+    """Measure a device and write a calibration document: pressure, bodyweight, plates, imu, lag."""
 
 
 @app.command()
@@ -189,6 +189,59 @@ def bodyweight(
         force=force,
     )
     print(json.dumps(summary, indent=2) if as_json else text)
+
+
+@app.command()
+def plates(
+    sheet: Annotated[
+        Path | None,
+        typer.Argument(metavar="SHEET", help="TOML with what the maker's sheet says of each plate, or use --like."),
+    ] = None,
+    like: Annotated[
+        Path | None, typer.Option("--like", metavar="<path>", help="Another C3D of the lab that describes its plates.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Needed: plates document to write (.json).")] = None,
+    check: Annotated[
+        Path | None, typer.Option("--check", help="Recording of a known mass, or somebody, standing on a plate.")
+    ] = None,
+    mass_kg: Annotated[float | None, typer.Option("--mass-kg", min=1.0, help="The mass in --check.")] = None,
+    point: Annotated[
+        str, typer.Option("--point", metavar="X,Y", help="Where the mass in --check stood, m in the lab's axes.")
+    ] = "",
+    name: Annotated[str, typer.Option("--name", help="Name of the document; that of its file otherwise.")] = "",
+    made_on: Annotated[str, typer.Option("--made-on", help="Day of the measurement, YYYY-MM-DD.")] = "",
+    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")] = None,
+    column_map: Annotated[
+        Path | None, typer.Option("--column-map", help="TOML names for the columns of a CSV in --check.")
+    ] = None,
+    rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="Of a --check that states no rate.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+) -> None:
+    """Describe force plates for files that hold their channels alone: matrix, corners and channels.
+
+    A matrix that cannot be inverted, corners that are no rectangle and missing units are refused. --check tells whether
+    a known mass weighs what it should, straight down, where it stands. How the TOML looks: calibration/README.md.
+    """
+    from .calibrate_plates import run_plates
+
+    summary, text, code = run_plates(
+        sheet,
+        like,
+        out=out,
+        check=check,
+        mass_kg=mass_kg,
+        point=point,
+        name=name,
+        made_on=made_on,
+        report=report,
+        column_map=column_map,
+        rate_hz=rate_hz,
+        force=force,
+    )
+    print(json.dumps(summary, indent=2) if as_json else text)
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -45,6 +46,10 @@ def inspect(
     plates: Annotated[
         Path | None,
         typer.Option(help="TOML of the plates, for a C3D that does not describe them.", show_default=False),
+    ] = None,
+    calibration: Annotated[
+        list[Path] | None,
+        typer.Option("--calibration", metavar="<path>", help="Document of grf-calibrate to apply first; repeatable."),
     ] = None,
     walker: Annotated[
         str,
@@ -93,12 +98,14 @@ def inspect(
     if static or mapping:
         _show_knees(file, mapping, read_options(column_map, rate_hz, side, plates, file=file), static, as_json)
         return
-    if _is_trial(file, as_json, stated=any(option is not None for option in (column_map, rate_hz, side, plates))):
+    if _is_trial(
+        file, as_json, stated=any(option is not None for option in (column_map, rate_hz, side, plates, calibration))
+    ):
         return
     options = read_options(column_map, rate_hz, side, plates, file=file)
     options.extra.update(_of_film(file, walker, near_side, sheet, picture, force=force))
     with quiet_console() as console, console.status(f"reading {file.name} ..."):
-        report, recording = describe(file, options)
+        report, recording = describe(file, options, change=_calibration(file, calibration))
         if sheet is not None:
             _write_sheet(sheet, file, recording, force=force)
     if as_json:
@@ -109,6 +116,24 @@ def inspect(
     from .tables import show_report
 
     show_report(report)
+
+
+def _calibration(file: Path, paths: list[Path] | None) -> Callable[[Recording], Recording] | None:
+    """Return what applies the documents to a recording, None without any."""
+    if not paths:
+        return None
+    from ..calibrate import apply, load
+    from ..errors import BadInputError
+
+    documents = [load(path) for path in paths]
+
+    def changed(recording: Recording) -> Recording:
+        try:
+            return apply(recording, documents)
+        except BadInputError as error:
+            raise BadInputError(f"{file}: {error}") from error
+
+    return changed
 
 
 def _of_film(

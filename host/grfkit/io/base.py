@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..formats.header_rows import HeaderLayout
 from ..records import Recording
+from ..signals.plates import COP_FILTER_HZ, COP_THRESHOLD_N
 
 HEAD_BYTES = 65536
 """Bytes that sniffing looks at, chosen by hand: more than any header that tells one format from another."""
@@ -55,8 +56,8 @@ class ReadOptions:
     column_map: dict[str, str] = field(default_factory=dict)
     layout: HeaderLayout = field(default_factory=HeaderLayout)
     rate_hz: float | None = None
-    cop_threshold_n: float = 20.0
-    cop_filter_hz: float = 50.0
+    cop_threshold_n: float = COP_THRESHOLD_N
+    cop_filter_hz: float = COP_FILTER_HZ
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -164,8 +164,15 @@ def inspect(path: PathLike, options: ReadOptions | None = None) -> FileReport:
     return inspect_with(path, options)[0]
 
 
-def inspect_with(path: PathLike, options: ReadOptions | None = None) -> tuple[FileReport, Recording]:
+def inspect_with(
+    path: PathLike, options: ReadOptions | None = None, *, change: Callable[[Recording], Recording] | None = None
+) -> tuple[FileReport, Recording]:
     """Return what a file holds, as :func:`inspect` does, and the recording that was read for it.
+
+    Parameters
+    ----------
+    change
+        What is done to the recording before it is described, such as its calibration.
 
     Raises
     ------
@@ -180,6 +187,7 @@ def inspect_with(path: PathLike, options: ReadOptions | None = None) -> tuple[Fi
     except BadInputError as error:
         raise BadInputError(f"{path}: {error}") from error
     recording = read_with(match.reader, path, options)
+    recording = recording if change is None else change(recording)
     return _report(path, match, recording), recording
 
 

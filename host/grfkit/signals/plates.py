@@ -19,6 +19,8 @@ CALIBRATED_TYPES = (4, 5, 6, 7)
 """Plate types that mean nothing without a calibration matrix."""
 COP_THRESHOLD_N = 20.0
 """Force (N) below which no centre of pressure is stated, unless told otherwise: the usual threshold of a contact."""
+COP_FILTER_HZ = 50.0
+"""Cut-off (Hz) of the low-pass before the centre of pressure, unless told otherwise."""
 SIDES_M = (0.01, 20)
 """Shortest and longest side (m) of a plate: beyond, the unit was misread."""
 LEAST_SINE = 0.1

@@ -10,6 +10,7 @@ from ..calibrate import apply, load
 from ..calibrate.documents import InsoleGeometry, LagTable, PlateCorrection
 from ..calibrate.kinds import AnyDocument
 from ..calibrate.library import Loaded
+from ..calibrate.plate_documents import ForcePlates, holds_channels
 from ..calibrate.scale_documents import LoadScale
 from ..errors import BadInputError
 from ..provenance import InputFile
@@ -53,7 +54,7 @@ def load_documents(paths: Sequence[Path]) -> Documents:
                 )
             documents.lags = loaded.document
         else:
-            of_plates = isinstance(loaded.document, PlateCorrection)
+            of_plates = isinstance(loaded.document, PlateCorrection | ForcePlates)
             (documents.plates if of_plates else documents.wearables).append(loaded)
         documents.inputs.append(
             InputFile(name=loaded.file_name, sha256=loaded.sha256, size_bytes=loaded.size_bytes, role="calibration")
@@ -85,6 +86,8 @@ def _fits(recording: Recording, loaded: Loaded[AnyDocument]) -> bool:
         return any(cell in stream for stream in recording.of_kind("insole").values() for cell in cells)
     if isinstance(document, LagTable):
         return False
+    if isinstance(document, ForcePlates):
+        return holds_channels(recording.streams, document)
     if isinstance(document, LoadScale):
         return any(foot.stream in recording.streams for foot in document.feet)
     return (document.plate if isinstance(document, PlateCorrection) else document.stream) in recording.streams

@@ -8,6 +8,7 @@ from typing import Any
 
 import xarray as xr
 
+from ..calibrate.plate_documents import ForcePlates
 from ..errors import BadInputError, RefusedError
 from ..records import Recording
 from ..records.film_streams import BACKGROUND
@@ -66,10 +67,13 @@ def examined_reference(
     from ..calibrate import CorrectionRequest, correct, decided, examine
 
     recording = read_source(source, request, role="reference")
+    given = documents.plates if documents is not None else []
+    # what makes plates of channels comes before the question whether there are any
+    (recording,) = calibrated([recording], [d for d in given if isinstance(d.document, ForcePlates)])
     if not recording.of_kind("force_plate") and not recording.of_kind("insole"):
         why = "; ".join([f"it holds {', '.join(recording.streams)}", *recording.notes])
         raise WrongRoleError(f"{path_of(source)}: holds no force plate (nor an insole) to align to: {why}")
-    (recording,) = calibrated([recording], documents.plates if documents is not None else ())
+    (recording,) = calibrated([recording], [d for d in given if not isinstance(d.document, ForcePlates)])
     ask = CorrectionRequest.of(request.correct)
     findings = examine(recording, surface=request.surface, mass_kg=request.mass_kg, forward=request.forward)
     recording = _examined(correct(recording, findings, ask=ask))
