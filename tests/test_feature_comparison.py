@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from grfkit import evaluate
 from grfkit.dataset.personal import with_people
@@ -20,11 +21,13 @@ from grfkit.evaluation.claims import TEN, claims
 from grfkit.evaluation.feature_comparison import feature_words
 from grfkit.evaluation.feature_errors import Table, detectable, helped, ranks
 from grfkit.evaluation.feature_methods import Cell, Plan, feature_method, feature_plan
+from grfkit.evaluation.imagenet_starts import weights_of
 from grfkit.learn.recipe import recipe_of
 from grfkit.records.person import Person
 from grfkit.records.stance_set import StanceSet
 from learn_sets import made_up
 from test_features import known
+from test_imagenet_networks import weights
 
 PEOPLE = tuple("abcdefghijkl")
 
@@ -221,3 +224,43 @@ def test_an_effect_is_found_where_there_is_one_and_enough_people(gain: float, pe
     assert claim["verdict"] != "supported"
     assert ("4 people are too few for a p-value" in claim["power"]) == (len(people) < 6)
     assert any("here networks have alignment alone" in note for note in notes)
+
+
+def test_files_of_weights_are_checked_before_anything_is_trained(tmp_path: Path) -> None:
+    data, file = known("abc"), tmp_path / "w.pth"
+    torch.save({"a": torch.zeros(2)}, file)
+    asked: dict[str, Any] = {"preset": "sugiarto2025", "compare": "mlp", "epochs": 1}
+    with pytest.raises(
+        BadInputError, match=r"w\.pth: holds no weights of resnet50 or inception3 \(it holds 1 tensors\)"
+    ):
+        evaluate(data, imagenet=[file], **asked)
+    weights(file)
+    with pytest.raises(BadInputError, match="holds weights of resnet50, which is not among the networks compared"):
+        evaluate(data, imagenet=file, **asked)
+    with pytest.raises(BadInputError, match="as another file does; give one"):
+        evaluate(data, imagenet=[file, file], **asked | {"compare": "resnet50"})
+    with pytest.raises(BadInputError, match="is of comparisons with features"):
+        evaluate(data, imagenet=file, compare="resnet50,mlp", epochs=1)
+    with pytest.raises(BadInputError, match="names several files"):
+        evaluate(data, imagenet=[file, file], network="resnet50", epochs=1)
+    plan = feature_plan("all", "alignment", recipe_of("sugiarto2025"), data, weights=weights_of(file))
+    assert plan.networks.index("resnet50 (ImageNet)") == plan.networks.index("resnet50") + 1
+    started: Any = feature_method(Cell("resnet50 (ImageNet)"), recipe_of("sugiarto2025"), plan.weights)
+    random: Any = feature_method(Cell("resnet50"), recipe_of("sugiarto2025"), plan.weights)
+    assert (started.network.imagenet, random.network.imagenet) == (str(file), "")
+
+
+def test_weights_of_imagenet_decide_claims_four_and_five() -> None:
+    started = ("resnet50 (ImageNet)", "inception3 (ImageNet)")
+    effects = {n: (0.5 + (n == "cnn2d_lstm"), 0.0) for n in TEN} | dict.fromkeys(("resnet50", "inception3"), (0.1, 0.0))
+    macs = {n: 10 if n in ("resnet50", "inception3") else 1 for n in TEN}
+    better = table(effects | dict.fromkeys(started, (0.3, 0.0)))
+    found = verdicts(better, (*TEN, *started), macs)
+    assert (found[4], found[5][0]) == (("supported", "both err less from weights of ImageNet"), "supported")
+    one = verdicts(better, (*TEN, started[0]), macs)
+    assert one[4][0] == one[5][0] == "undecided"
+    assert "no file of weights of inception3" in one[4][1]
+    worse = table(effects | {started[0]: (-0.3, 0.0), started[1]: (0.9, 0.0)})
+    # the 2D-CNN-LSTM is ahead of both, the 1D-CNN-LSTM is not
+    words = [verdicts(worse, (*TEN, *started), macs)[k][0] for k in (3, 4, 5)]
+    assert words == ["supported", "contradicted", "contradicted"]
