@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,7 @@ def init(
         print(json.dumps({"study": str(folder), "plan": PLAN, "table": rows}))
         return
     fill_in = "" if table is not None else f"fill in {rows}, one row a trial; then: "
-    print(f"{folder}: {PLAN}, README.md\n  next: {fill_in}grf run {folder}")
+    print(f"{folder}: {PLAN}, README.md\n  next: {fill_in}grf run {shlex.quote(str(folder))}")
 
 
 def run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from pathlib import Path
 
 from ..arguments import as_path
@@ -87,7 +88,7 @@ def begin_study(folder: PathLike, *, table: PathLike | None = None, force: bool 
     rows = TABLE if given is None else Path(os.path.relpath(given.resolve(), place.resolve())).as_posix()
     texts = {
         PLAN: _DOCUMENT.format(name=_quoted(name), table=_quoted(rows)),
-        "README.md": _README.format(name=name, table=rows, folder=place),
+        "README.md": _README.format(name=name, table=rows, folder=shlex.quote(str(place))),
     } | ({TABLE: _HEADING} if given is None else {})
     with written_together([place / file for file in texts], force=force) as temporaries:
         for temporary, text in zip(temporaries, texts.values()):

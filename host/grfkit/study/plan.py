@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -60,7 +61,7 @@ def read_plan(folder: Path) -> StudyPlan:
     """
     path = folder / PLAN
     if not path.is_file():
-        raise BadInputError(f"{folder}: holds no {PLAN}; grf init {folder} writes one")
+        raise BadInputError(f"{folder}: holds no {PLAN}; grf init {shlex.quote(str(folder))} writes one")
     try:
         return StudyPlan.model_validate(toml_document(path))
     except ValidationError as error:
