@@ -18,7 +18,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo picture test lint format style types layers bench-sync bench-accuracy bench-accuracy-quick bench-edge bench-live bench-images clean
+.PHONY: help setup venv demo picture test lint format style types layers bench-sync bench-accuracy bench-accuracy-quick bench-edge bench-live bench-images bench-knee clean
 
 help: ## show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -95,6 +95,10 @@ bench-live: $(STAMP) $(VENV)/.packages ## the live benchmark; writes docs/result
 
 bench-images: $(STAMP) ## films: pictures to force on rendered walkers; writes docs/results/images.md (an hour; ARGS=--quick: ten minutes)
 	$(BIN)/python tools/bench images $(ARGS)
+
+bench-knee: ARGS ?= --quick
+bench-knee: $(STAMP) ## do knee alignment and affected side help? writes docs/results/knee_quick.md (ten minutes; ARGS= : all of it, hours)
+	$(BIN)/python tools/bench knee $(ARGS)
 
 clean: ## remove what make made: .venv, demo, caches
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.from_landmarks import passes
@@ -160,7 +161,7 @@ def test_passes_part_at_gaps_and_drop_what_is_short() -> None:
         ({"mapping": ""}, "landmarks need a mapping"),
         ({"mapping": "nowhere"}, "there is no landmark mapping 'nowhere'"),
         ({"mapping": "rbds"}, "landmark 'pelvis' cannot be made by mapping 'rbds'"),
-        ({"kinds": ("landmarks", "imu")}, "or landmarks, keypoints or images alone"),
+        ({"kinds": ("landmarks", "imu")}, "or landmarks, keypoints, images or shoes alone"),
         ({"source": "landmarks"}, "sees contacts without toe-off"),
         ({"landmark_inputs": ()}, "expected some of position"),
     ],
@@ -262,3 +263,13 @@ def test_the_prior_is_a_baseline_where_its_channels_are_and_refuses_whom_it_has_
     assert "physics prior" not in [p.name for p in baselines(bare)]
     with pytest.raises(BadInputError, match="physics prior needs channels physics_v"):
         PhysicsPrior().fit(bare)
+
+
+def test_landmarks_that_were_aligned_are_taken_beside_markers_of_the_plates_file(tmp_path: Path) -> None:
+    alone = trial(RUN)
+    name, marks = next((n, s) for n, s in alone.streams.items() if s.attrs.get("kind") == "landmarks")
+    assert not name.startswith("reference/")
+    tree = alone.tree.copy()
+    tree["reference/markers"] = xr.DataTree(marks.isel(landmark=[0]))
+    made, expected = (trial_windows(t, request(tmp_path)) for t in (Trial(tree), alone))
+    np.testing.assert_array_equal(made.arrays()[0], expected.arrays()[0])

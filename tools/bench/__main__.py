@@ -12,6 +12,7 @@ COMMANDS = {
     "edge": "edge.run",
     "live": "live.run",
     "images": "images.run",
+    "knee": "knee.run",
     "sync.real": "sync.real",
     "accuracy.cost": "accuracy.cost",
     "accuracy.range": "accuracy.range",

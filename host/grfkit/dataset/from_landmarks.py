@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadInputError
 from ..gait.landing import Travel, aligned, heading_aligned, travel
-from ..gait.landmarks import LandmarkMapping, Points, landmarks, load_mapping, turned
+from ..gait.landmarks import LandmarkMapping, Points, landmarks, load_mapping, mapping_names, turned
 from ..gait.plate_force import upward_n
 from ..gait.stances import Stance, Stances, find_stances
 from ..records import Trial
@@ -151,12 +151,18 @@ def _pass_trial(
 
 def _mapping(name: str) -> LandmarkMapping:
     if not name:
-        raise BadInputError("landmarks need a mapping: name a shipped one, such as mapping='rbds', or a file")
+        raise BadInputError(
+            "landmarks need a mapping: mapping = 'NAME' in the [cut] table of a TOML file for --config (mapping='NAME'"
+            f" in Python), one of {', '.join(mapping_names())}, or a file"
+        )
     return load_mapping(name if not name.endswith(".toml") else Path(name))
 
 
 def _landmark_stream(streams: Mapping[str, xr.Dataset]) -> xr.Dataset:
     landmark_streams = {n: s for n, s in streams.items() if s.attrs.get("kind") == "landmarks"}
+    # markers of the plates' own file stand beside those that were aligned: a device's are what a model gets
+    aligned = {n: s for n, s in landmark_streams.items() if not n.startswith("reference/")}
+    landmark_streams = aligned or landmark_streams
     if len(landmark_streams) != 1:
         names = ", ".join(streams) or "nothing"
         raise BadInputError(f"the trial holds {len(landmark_streams)} landmark streams, expected one; it holds {names}")

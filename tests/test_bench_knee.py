@@ -1,0 +1,36 @@
+"""Does the benchmark of facts of people ask what it says it asks?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.knee.run import file_name, parts
+from bench.knee.sets import dosed
+from grfkit.dataset.personal import with_people
+from grfkit.records.person import Person
+from grfkit.records.stance_set import StanceSet
+from learn_sets import made_up
+
+
+def test_a_dose_is_in_the_medial_force_of_the_own_leg_alone() -> None:
+    degrees = dict(zip("abcde", (-3.0, -1.0, 0.0, 1.0, 2.0)))
+    people = {
+        name: Person(hka_left_deg=angle, hka_right_deg=angle, hka_method="stated", affected="none")
+        for name, angle in degrees.items()
+    }
+    made = made_up("abcde").data.assign_coords(axis=["vgrf", "mlgrf"])
+    feet = made.assign(side=("stance", ["right"] * made.sizes["stance"]))
+    data = with_people(StanceSet(feet), people)
+    own = np.asarray([degrees[name] for name in data.per_stance("participant")])
+    added = dosed(data, 0.01).data["targets"].values - data.data["targets"].values
+    np.testing.assert_allclose(added[:, 10, 1], 0.01 * own, atol=1e-6)  # the middle of 21 points
+    np.testing.assert_allclose(added[:, [0, -1], 1], 0.0, atol=1e-6)
+    assert not np.any(added[:, :, 0])
+    assert not np.any(dosed(data, 0.0).data["targets"].values - data.data["targets"].values)
+
+
+def test_every_comparison_has_a_name_of_its_own_and_both_controls_are_among_them() -> None:
+    for quick in (True, False):
+        plan = parts(quick=quick)
+        assert len({file_name(part) for part in plan}) == len(plan)
+        assert {"positive control", "negative control", "power"} <= {part.asks for part in plan}
