@@ -10,7 +10,7 @@ import pytest
 from grfkit.errors import BadInputError
 from grfkit.io import ReadOptions, read
 from test_io_text import refused, write
-from test_reader_fuzz import APDM, APDM7, CSV, DOT, XSENS
+from test_reader_fuzz import APDM, APDM7, CSV, DOT, MOT, XSENS
 from test_sensor_text import shimmer
 from test_vicon_csv import nexus
 from test_visual3d import visual3d
@@ -75,3 +75,29 @@ def test_a_channel_without_a_number_is_told(tmp_path: Path) -> None:
 
 def test_options_are_as_before_for_a_whole_file(tmp_path: Path) -> None:
     assert not any("no number" in note for note in read(write(tmp_path, CSV, "a.csv"), ReadOptions()).notes)
+
+
+TRC = (
+    "PathFileType\t4\t(X/Y/Z)\ta.trc\nDataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\n100\t100\t40\t1\tmm\n"
+    "Frame#\tTime\tHEE\t\t\n\t\tX1\tY1\tZ1\n\n"
+) + "".join(f"{i + 1}\t{i / 100:.2f}\t{i}.25\t200.5\t{i}.75\n" for i in range(40))
+
+
+@pytest.mark.parametrize(("text", "ending", "stream"), [(TRC, "trc", "landmarks"), (MOT, "mot", "plate_1")])
+def test_a_file_shorter_than_its_header_is_read_where_that_is_allowed(
+    tmp_path: Path, text: str, ending: str, stream: str
+) -> None:
+    rows = text.rstrip("\n").split("\n")[:-10]
+    # what is left of the row after its first number may be a number of its own: nothing of it is kept
+    path = write(tmp_path, "\n".join(rows)[:-1], f"a.{ending}")
+    assert "--allow-short" in refused(path)
+    got = read(path, ReadOptions(allow_short=True))
+    assert got.streams[stream].sizes["time"] == 29
+    assert any("cut off" in note and "left out" in note for note in got.notes), got.notes
+    whole = read(write(tmp_path, text, f"b.{ending}"), ReadOptions(allow_short=True))
+    assert whole.streams[stream].sizes["time"] == 40
+
+
+def test_allow_short_is_of_no_use_elsewhere_and_says_so(tmp_path: Path) -> None:
+    notes = read(write(tmp_path, CSV, "a.csv"), ReadOptions(allow_short=True)).notes
+    assert any("--allow-short" in note and "of no use" in note for note in notes)

@@ -40,6 +40,7 @@ _OF_THE_DISK = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBI
 """What a disk says that is full or broken; of an open file it gives no name."""
 
 EXIT_CODES = "Exit codes: 0 done, 2 input that cannot be used, 3 refused as unsafe, 1 internal error."
+ALLOW_SHORT = "Read a TRC or OpenSim file that is cut off in its last row without that row."
 
 
 OtherPeople = Annotated[

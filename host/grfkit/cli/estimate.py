@@ -153,6 +153,7 @@ def estimate(
     calibration: _Calibrations = None,
     column_map: _Map = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
+    allow_short: Annotated[bool, typer.Option("--allow-short", help=common.ALLOW_SHORT)] = False,
     side: _Side = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
@@ -178,7 +179,7 @@ def estimate(
     from .terminal import quiet_console
 
     alone = recording[0] if len(recording) == 1 else None
-    options = read_options(column_map, rate_hz, side, file=alone)
+    options = read_options(column_map, rate_hz, side, file=alone, allow_short=allow_short)
     options.extra.update({k: v for k, v in (("near_side", near_side), ("walker", walker)) if v})
     with quiet_console() as console, console.status("estimating ..."):
         result = run(

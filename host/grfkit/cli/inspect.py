@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import EXIT_CODES, make_app, run
+from .common import ALLOW_SHORT, EXIT_CODES, make_app, run
 from .terminal import quiet_console
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def inspect(
     rate_hz: Annotated[
         float | None, typer.Option(help="Sampling rate of a file that states none.", show_default=False)
     ] = None,
+    allow_short: Annotated[bool, typer.Option("--allow-short", help=ALLOW_SHORT)] = False,
     side: Annotated[
         FootOption | None,
         typer.Option(help="Foot of a recording that does not say it.", show_default=False, case_sensitive=False),
@@ -96,13 +97,16 @@ def inspect(
     from ..io.inspect import inspect_with as describe
 
     if static or mapping:
-        _show_knees(file, mapping, read_options(column_map, rate_hz, side, plates, file=file), static, as_json)
+        options = read_options(column_map, rate_hz, side, plates, file=file, allow_short=allow_short)
+        _show_knees(file, mapping, options, static, as_json)
         return
     if _is_trial(
-        file, as_json, stated=any(option is not None for option in (column_map, rate_hz, side, plates, calibration))
+        file,
+        as_json,
+        stated=allow_short or any(o is not None for o in (column_map, rate_hz, side, plates, calibration)),
     ):
         return
-    options = read_options(column_map, rate_hz, side, plates, file=file)
+    options = read_options(column_map, rate_hz, side, plates, file=file, allow_short=allow_short)
     options.extra.update(_of_film(file, walker, near_side, sheet, picture, force=force))
     with quiet_console() as console, console.status(f"reading {file.name} ..."):
         report, recording = describe(file, options, change=_calibration(file, calibration))
@@ -221,6 +225,7 @@ def read_options(
     plates: Path | None = None,
     *,
     file: Path | None = None,
+    allow_short: bool = False,
 ) -> ReadOptions:
     """Return what the user states of a file, as readers take it.
 
@@ -241,7 +246,7 @@ def read_options(
 
         plates_by_hand(plates)
         extra["plates"] = plates
-    options = ReadOptions(rate_hz=rate_hz, extra=extra)
+    options = ReadOptions(rate_hz=rate_hz, allow_short=allow_short, extra=extra)
     return load_column_map(column_map).options(options, file=file or "") if column_map else options
 
 

@@ -122,6 +122,7 @@ def sync(
     calibrations: _Calibrations = None,
     column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
+    allow_short: Annotated[bool, typer.Option("--allow-short", help=common.ALLOW_SHORT)] = False,
     min_overlap_s: Annotated[float, typer.Option("--min-overlap-s", help="Overlap needed on a treadmill.")] = 30.0,
     max_drift_ppm: Annotated[
         float,
@@ -183,6 +184,7 @@ def sync(
         "calibrations": tuple(calibrations or ()),
         "column_map": column_map,
         "rate_hz": rate_hz,
+        "allow_short": allow_short,
         "min_overlap_s": min_overlap_s,
         "max_drift_ppm": max_drift_ppm,
         "person": person,
@@ -210,7 +212,8 @@ def batch(
 
     Columns: reference, wearable (several: a;b), surface, out; where wanted trial, mass_kg, participant, speed_m_s,
     slope_percent, forward, report, prior_offset, prior_sd, synchronised, offset, offset_sd, column_map, rate_hz,
-    plates, side, calibration, correct, together, allow_partial, accept_refused, min_overlap_s, max_drift_ppm,
+    allow_short, plates, side, calibration, correct, together, allow_partial, accept_refused, min_overlap_s,
+    max_drift_ppm,
     session (rows of one are aligned together), start, start_sd, person, or its hka_left_deg, hka_right_deg, hka_method,
     hka_sd_deg, affected, height_m, sex, insole_size; of films film (for wearable), walker, near_side, picture. Paths
     are relative to the table.

@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from .rows import data_rows, is_number, number_table, unquoted
-from .text import as_tabs, decimal_sign, ends_whole, refuse_split_decimals, torn_row_note
+from .text import READ_SHORT, as_tabs, decimal_sign, ends_whole, refuse_split_decimals, torn_row_note
 
 # Lines searched for endheader, chosen by hand: real files have it in line 5 to 10, but a header may be longer
 _HEADER_LINES = 200
@@ -52,12 +52,17 @@ class StorageFile:
         return {"yes": True, "no": False}.get(in_degrees)
 
 
-def parse_storage(text: str) -> StorageFile:
+def parse_storage(text: str, *, allow_short: bool = False) -> StorageFile:
     """Return what a storage file holds: old (``datarows 90``) and new headers (``nRows=90``), stray lines.
 
     A table of vectors (``DataType=Vec3``: cells ``1,2,3``) gives a column for each of their numbers, ``f1_1 f1_2
     f1_3`` of ``f1``, as OpenSim flattens it. Commas or semicolons in place of tabs are read as a spreadsheet leaves
     them, with either decimal sign.
+
+    Parameters
+    ----------
+    allow_short
+        Whether a file that ends inside its last row, with fewer rows than its header states, is read without that row.
 
     Raises
     ------
@@ -83,9 +88,12 @@ def parse_storage(text: str) -> StorageFile:
     decimal = decimal_sign(body, separator or " ")
     table = number_table(body, columns=labels, separator=separator, first_line=first + 2, decimal=decimal)
     whole = text.endswith(("\n", "\r")) or ends_whole(body, separator, decimal)
-    _check_rows(table[:, 0], header, notes, whole=whole)
-    if not text.endswith(("\n", "\r")) and (torn := torn_row_note(body, separator, first + 2, decimal)):
-        notes.append(torn)
+    short = _check_rows(table[:, 0], header, notes, whole=whole)
+    if short and not allow_short:
+        raise BadInputError(f"{short}; export it again, or {READ_SHORT}")
+    torn = short or ("" if text.endswith(("\n", "\r")) else torn_row_note(body, separator, first + 2, decimal))
+    if torn:
+        notes.append(f"{torn}, which is left out" if short else torn)
         table = table[:-1]
     return StorageFile(header, labels[1:], table[:, 0], table[:, 1:], notes)
 
@@ -161,21 +169,22 @@ def _label_line(lines: list[str], end: int) -> int:
     raise BadInputError("has no row of labels that starts with 'time' after 'endheader'")
 
 
-def _check_rows(time: Floats, header: dict[str, str], notes: list[str], *, whole: bool) -> None:
-    """Note rows that are not as many as stated: published files are trimmed; refuse a file that ends inside a row."""
+def _check_rows(time: Floats, header: dict[str, str], notes: list[str], *, whole: bool) -> str:
+    """Note rows that are not as many as stated (files are trimmed); return why a file ends inside a row, or ""."""
     stated = header.get("nrows", "")
     if not stated.isdigit() or int(stated) == time.size:
-        return
+        return ""
     begin, end = _range(header)
     late = begin is not None and time[0] > begin + _SAME_S
     early = end is not None and time[-1] < end - _SAME_S
     if time.size < int(stated) and not whole and (early or not late):
         rows = f"rows up to {end:g} s, it ends at {time[-1]:g} s" if late else f"{stated} rows, it holds {time.size}"
-        raise BadInputError(f"is cut off: its header states {rows}, and its last line may be torn; export it again")
+        return f"is cut off: its header states {rows}, and its last line may be torn"
     note = f"the header states {stated} rows, the file holds {time.size} ({time[0]:g} to {time[-1]:g} s)"
     if time.size < int(stated):
         note += f"; it ends at {time[-1]:g} s of {end:g} s: trimmed, or cut off" if early else "; trimmed, or cut off"
     notes.append(note)
+    return ""
 
 
 def _range(header: dict[str, str]) -> tuple[float | None, float | None]:

@@ -15,6 +15,8 @@ from ..errors import BadInputError
 from ..units import canonical_name, parse_unit
 from .rows import CHUNK_ROWS, LARGEST, data_rows, is_missing, numbers, row_cells
 
+READ_SHORT = "read it without that line by --allow-short (allow_short=True in Python)"
+"""What to do with a file that is shorter than its header states and may end inside a row."""
 # Rows before the last one whose decimals are compared with its own; chosen by hand
 _LOOKED_BACK = 50
 # Rows looked at for decimal commas, chosen by hand

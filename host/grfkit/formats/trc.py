@@ -11,7 +11,7 @@ from ..arrays import Floats
 from ..errors import BadInputError
 from ..units import is_unit
 from .rows import data_rows, numbers
-from .text import as_tabs, decimal_sign, ends_whole, refuse_split_decimals, torn_row_note
+from .text import READ_SHORT, as_tabs, decimal_sign, ends_whole, refuse_split_decimals, torn_row_note
 from .timing import HIGHEST_RATE_HZ, exact_time
 
 MAGIC = "PathFileType"
@@ -48,12 +48,18 @@ class TrcFile:
     notes: list[str]
 
 
-def parse_trc(text: str) -> TrcFile:
+def parse_trc(text: str, *, allow_short: bool = False) -> TrcFile:
     """Return what a TRC file holds.
 
     Blank and ``NaN`` coordinates are missing; so is a marker at exactly 0 0 0, which several programs write
     for a marker not seen. Time stamps printed with few digits are rebuilt from frame number and rate where
     both agree to the printed digit.
+
+    Parameters
+    ----------
+    allow_short
+        Whether a file that ends inside its last row, with fewer frames than its header states, is read without that
+        row.
 
     Raises
     ------
@@ -75,9 +81,12 @@ def parse_trc(text: str) -> TrcFile:
     table = numbers(rows, columns=columns, first_line=start + 1, decimal=decimal)
     frames, time = table[:, 0], table[:, 1]
     whole = text.endswith(("\n", "\r")) or ends_whole(body, "\t", decimal)
-    _check_frames(frames, header, notes, whole=whole)
-    if not text.endswith(("\n", "\r")) and (torn := torn_row_note(body, "\t", start + 1, decimal)):
-        notes.append(torn)
+    short = _check_frames(frames, header, notes, whole=whole)
+    if short and not allow_short:
+        raise BadInputError(f"{short}; export it again, or {READ_SHORT}")
+    torn = short or ("" if text.endswith(("\n", "\r")) else torn_row_note(body, "\t", start + 1, decimal))
+    if torn:
+        notes.append(f"{torn}, which is left out" if short else torn)
         table, frames, time = table[:-1], frames[:-1], time[:-1]
     positions = _unseen(table[:, 2:].reshape(len(table), len(names), 3), notes)
     rate = _positive(header.get("DataRate", ""), "DataRate")
@@ -174,19 +183,17 @@ def _rows(lines: list[str], width: int, first_line: int) -> tuple[list[list[str]
     return rows, beyond
 
 
-def _check_frames(frames: Floats, header: dict[str, str], notes: list[str], *, whole: bool) -> None:
-    """Note frames that are not as many as stated (files are trimmed); refuse a file that ends inside a row."""
+def _check_frames(frames: Floats, header: dict[str, str], notes: list[str], *, whole: bool) -> str:
+    """Note frames that are not as many as stated (files are trimmed); return why a file ends inside a row, or ""."""
     stated = header.get("NumFrames", "")
     if not stated.isdigit() or int(stated) == frames.size:
-        return
+        return ""
     fewer = frames.size < int(stated)
     if fewer and not whole and not frames[0] > 1:
-        raise BadInputError(
-            f"is cut off: its header states {stated} frames, it holds {frames.size}, and its last line may be torn;"
-            " export it again"
-        )
+        return f"is cut off: its header states {stated} frames, it holds {frames.size}, and its last line may be torn"
     note = f"the header states {stated} frames, the file holds {frames.size} (from frame {frames[0]:.0f})"
     notes.append(note + ("; trimmed, or cut off" if fewer else ""))
+    return ""
 
 
 def _unseen(positions: Floats, notes: list[str]) -> Floats:

@@ -129,9 +129,15 @@ def refuse_unused(reader: Reader, options: ReadOptions) -> None:
 
 
 def _unused(reader: Reader, options: ReadOptions) -> list[str]:
-    is_stated = {"rate_hz": options.rate_hz is not None, "column_map": bool(options.column_map)}
+    is_stated = {
+        "rate_hz": options.rate_hz is not None,
+        "column_map": bool(options.column_map),
+        "allow_short": options.allow_short,
+    }
+    why = {"allow_short": "it is of TRC and OpenSim files"}
     return [
-        f"the option {name} (--{name.replace('_', '-')}) is of no use: {reader.title} files state this themselves"
+        f"the option {name} (--{name.replace('_', '-')}) is of no use:"
+        f" {why.get(name, f'{reader.title} files state this themselves')}"
         for name, is_given in is_stated.items()
         if is_given and name not in reader.uses
     ]

@@ -49,6 +49,9 @@ class ReadOptions:
         For files that state no rate.
     cop_threshold_n, cop_filter_hz
         Of C3D plates: the centre of pressure is computed above this vertical force, after a low-pass at this cut-off.
+    allow_short
+        Of TRC and OpenSim files with fewer rows than their header states: a last row that may be torn is left out,
+        where otherwise the file is refused.
     extra
         Options of a single reader, e.g. ``side``, ``zero`` of C3D; an unknown key is refused by that reader.
     """
@@ -58,6 +61,7 @@ class ReadOptions:
     rate_hz: float | None = None
     cop_threshold_n: float = COP_THRESHOLD_N
     cop_filter_hz: float = COP_FILTER_HZ
+    allow_short: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -67,7 +71,7 @@ class Reader:
 
     ``read`` raises ``BadInputError`` with one line (without the path: :func:`grfkit.io.read`
     puts it in front) for whatever is wrong with the file, and never another exception. ``uses`` names those of the
-    options ``rate_hz`` and ``column_map`` that this format needs.
+    options ``rate_hz``, ``column_map`` and ``allow_short`` that this format needs.
     """
 
     name: str

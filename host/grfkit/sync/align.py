@@ -133,6 +133,7 @@ def align(
     side: str | Sequence[str] = (),
     column_map: PathLike | None = None,
     rate_hz: float | None = None,
+    allow_short: bool = False,
     calibrations: PathLike | Sequence[PathLike] = (),
     min_overlap_s: float = 30.0,
     max_drift_ppm: float = STEEPEST_PPM,
@@ -188,6 +189,8 @@ def align(
         TOML names for a table's columns.
     rate_hz
         Sampling rate for files that state none.
+    allow_short
+        Whether TRC and OpenSim files that end inside a row, before their header says, are read without that row.
     calibrations
         Calibration documents: plate corrections for the reference, a lag table for the alignment, all others for the
         wearables; paths, or names as ``insoles/fsr16_m``.
@@ -250,6 +253,7 @@ def align(
                 "side": as_several(side),
                 "column_map": column_map,
                 "rate_hz": rate_hz,
+                "allow_short": allow_short,
                 "calibrations": as_several(calibrations),
                 "person": as_person(person),
                 "walker": None if walker is None else str(walker),

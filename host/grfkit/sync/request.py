@@ -50,7 +50,7 @@ AnyCase = BeforeValidator(_lower)
 Several = BeforeValidator(_apart)
 OF_FILMS = ("walker", "near_side", "picture")
 """Options that only a film's reader takes."""
-LATER = ("person", "walker", "near_side", "picture")
+LATER = ("person", "walker", "near_side", "picture", "allow_short")
 """Options that journals and trials of an earlier grfkit do not hold: left out of both where they are not stated."""
 
 
@@ -82,6 +82,7 @@ class SyncRequest(BaseModel):
     side: Annotated[tuple[Annotated[Literal["left", "right"], AnyCase], ...], Several] = ()
     column_map: Path | None = None
     rate_hz: float | None = Field(default=None, gt=0.0)
+    allow_short: bool = False
     calibrations: tuple[Path, ...] = ()
     settings: AlignSettings = AlignSettings()
     person: Person | None = None
@@ -138,7 +139,7 @@ class SyncRequest(BaseModel):
         plain["plates"] = self.plates.name if self.plates else None
         plain["calibrations"] = [p.name for p in self.calibrations]
         # trials that state no more than an earlier grfkit could are the same bytes as before
-        return {k: v for k, v in plain.items() if v is not None or k not in LATER}
+        return {k: v for k, v in plain.items() if k not in LATER or v not in (None, False)}
 
 
 def as_source(source: PathLike | Recording) -> Source:
@@ -188,7 +189,11 @@ def read_source(source: Source, request: SyncRequest, *, role: str = "wearable")
 
     reader = sniff(source).reader
     extra = {"plates": request.plates} if request.plates is not None and role == "reference" else {}
-    options = ReadOptions(rate_hz=request.rate_hz if "rate_hz" in reader.uses else None, extra=extra)
+    options = ReadOptions(
+        rate_hz=request.rate_hz if "rate_hz" in reader.uses else None,
+        allow_short=request.allow_short and "allow_short" in reader.uses,
+        extra=extra,
+    )
     if reader.name == FILM:
         options.extra.update({name: value for name in OF_FILMS if (value := getattr(request, name)) is not None})
     if request.column_map and "column_map" in reader.uses:
@@ -350,7 +355,11 @@ def _refuse_unused(request: SyncRequest, readers: dict[int, Reader]) -> None:
                 " out"
             )
     needed = {name for reader in readers.values() for name in reader.uses}
-    options = {"rate_hz": request.rate_hz is not None, "column_map": request.column_map is not None}
+    options = {
+        "rate_hz": request.rate_hz is not None,
+        "column_map": request.column_map is not None,
+        "allow_short": request.allow_short,
+    }
     for name, is_set in options.items():
         if is_set and name not in needed:
             raise BadInputError(

@@ -44,6 +44,7 @@ _COLUMNS = {
     "offset_sd": "offset_sd_s",
     "column_map": "column_map",
     "rate_hz": "rate_hz",
+    "allow_short": "allow_short",
     "plates": "plates",
     "side": "side",
     "calibration": "calibrations",
@@ -130,7 +131,7 @@ class Row(BaseModel):
         # without the number: a row that was moved within the table is the same job
         exclude: dict[str, Any] = {"number": True, "companions": True}
         exclude |= {} if self.session else dict.fromkeys(_OF_SESSIONS, True)
-        exclude["request"] = {name for name in LATER if getattr(self.request, name) is None}
+        exclude["request"] = {name for name in LATER if getattr(self.request, name) in (None, False)}
         text = self.model_dump_json(exclude=exclude)
         text += repr(stamps) + "".join(sorted(other.key() for other in self.companions))
         return hashlib.sha256(text.encode()).hexdigest()
@@ -141,8 +142,8 @@ def read_rows(path: PathLike, defaults: dict[str, Any]) -> list[Row]:
 
     Columns: ``reference``, ``wearable`` (several separated by ``;``), ``surface``, ``out`` and, where wanted,
     ``mass_kg participant speed_m_s slope_percent forward report prior_offset prior_sd synchronised offset offset_sd
-    column_map rate_hz plates side calibration correct together allow_partial accept_refused min_overlap_s max_drift_ppm
-    trial session start start_sd walker near_side picture``, ``person`` or its facts
+    column_map rate_hz allow_short plates side calibration correct together allow_partial accept_refused min_overlap_s
+    max_drift_ppm trial session start start_sd walker near_side picture``, ``person`` or its facts
     (:class:`~grfkit.records.person.Person`); in any case, with any blanks around them. Rows of one ``session`` are
     aligned together. A row whose clocks are ``synchronised`` may name no wearable.
     Cells are separated by commas, semicolons or tabs.

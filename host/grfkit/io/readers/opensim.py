@@ -30,7 +30,7 @@ def _sniff(head: Head) -> Match:
 
 def _read(path: Path, options: ReadOptions) -> Recording:
     refuse_extra(options, "opensim")
-    parsed = parse_storage(read_text(path))
+    parsed = parse_storage(read_text(path), allow_short=options.allow_short)
     check_time(parsed.time)
     notes = list(parsed.notes)
     plates = plate_columns(parsed.labels)
@@ -106,4 +106,4 @@ def _analog(parsed: StorageFile, columns: list[int], notes: list[str]) -> xr.Dat
     return make_stream(channels, parsed.time, kind="analog", stamp_source="index")
 
 
-READER = Reader("opensim", "OpenSim motion or storage", (".mot", ".sto"), _sniff, _read)
+READER = Reader("opensim", "OpenSim motion or storage", (".mot", ".sto"), _sniff, _read, ("allow_short",))

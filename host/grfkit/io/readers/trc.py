@@ -27,7 +27,7 @@ def _sniff(head: Head) -> Match:
 
 def _read(path: Path, options: ReadOptions) -> Recording:
     refuse_extra(options, "trc")
-    parsed = parse_trc(read_text(path))
+    parsed = parse_trc(read_text(path), allow_short=options.allow_short)
     check_time(parsed.time)
     named = {name: options.column_map[name] for name in parsed.names if name in (options.column_map or {})}
     if named:
@@ -97,4 +97,4 @@ def _rate(parsed: TrcFile) -> float | None:
     return parsed.rate_hz if abs(step * parsed.rate_hz - 1.0) < _RATE_TOLERANCE else None
 
 
-READER = Reader("trc", "TRC marker positions", (".trc",), _sniff, _read, ("column_map",))
+READER = Reader("trc", "TRC marker positions", (".trc",), _sniff, _read, ("column_map", "allow_short"))
