@@ -14,6 +14,7 @@ import pytest
 from c3d_files import build, real
 from grfkit import read
 from grfkit.calibrate import apply, load
+from grfkit.calibrate.plate_sheet import plates_of_sheet
 from grfkit.cli.calibrate import main
 from grfkit.cli.inspect import main as inspect_main
 from grfkit.errors import BadInputError
@@ -157,6 +158,7 @@ def test_what_weighs_wrong_is_told(
         ('length_unit = "mm"\n', "", "length_unit"),
         ('length_unit = "mm"', 'length_unit = "m"', "is length_unit right?"),
         ('moment_unit = "N m"\n', "", "moment_unit is missing"),
+        ("excitation_v = 10\n", "", "state excitation_v too (1 where there is none)"),
         ('matrix_unit = "uV/N"\n', "", "matrix_unit is ''"),
         ('"a6"]', '"a5"]', "named twice"),
         ('"a6"]', '"a6", "a7"]', "7 channels"),
@@ -215,3 +217,21 @@ def test_c3d_without_plates_is_no_model_of_plates(tmp_path: Path, capsys: pytest
     code, _, error = run(capsys, main, "plates", "--like", other, "--out", tmp_path / "p.json")
     assert code == 2
     assert "describes no plate" in error
+
+
+def test_a_plate_upside_down_is_told_and_one_in_the_place_of_another_refused(tmp_path: Path) -> None:
+    sheet = tmp_path / "plates.toml"
+    sheet.write_text(SHEET, encoding="utf-8")
+    assert plates_of_sheet(sheet)[1] == []
+    corners = "[[600, 400, 0], [600, 0, 0], [0, 0, 0], [0, 400, 0]]"
+    turned = SHEET.replace(corners, "[[0, 400, 0], [0, 0, 0], [600, 0, 0], [600, 400, 0]]")
+    sheet.write_text(turned, encoding="utf-8")
+    (remark,) = plates_of_sheet(sheet)[1]
+    assert "Z points up" in remark
+    steep = SHEET.replace("[600, 400, 0], [600, 0, 0]", "[0, 400, 600], [0, 0, 600]")
+    sheet.write_text(steep, encoding="utf-8")
+    (remark,) = plates_of_sheet(sheet)[1]
+    assert "tilted by 90 degrees" in remark
+    sheet.write_text(SHEET + turned.replace('"a', '"b'), encoding="utf-8")
+    with pytest.raises(BadInputError, match="plates 1 and 2 lie in one place"):
+        plates_of_sheet(sheet)

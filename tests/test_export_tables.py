@@ -231,3 +231,18 @@ def test_a_stream_of_no_samples_is_left_out_and_named(home: Path) -> None:
     for to, name in (("c3d", "empty.c3d"), ("opensim", "empty.mot")):
         with pytest.raises(BadInputError, match="holds no force plate"):
             export_trial(home / "empty.nc", to, home / name)
+
+
+@pytest.mark.parametrize(
+    ("to", "forward", "unknown", "task", "words"),
+    [
+        ("csv", "+x", "refuse", "gait", "is for opensim"),
+        ("mat", "", "cut", "gait", "is for opensim and c3d"),
+        ("csv", "", "refuse", "walk", "is for bids"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    to: str, forward: str, unknown: str, task: str, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInputError, match=words):
+        export_trial(tmp_path / "t.nc", to, tmp_path / f"t.{to}", forward=forward, unknown=unknown, task=task)

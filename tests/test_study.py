@@ -226,3 +226,39 @@ def test_walkers_with_shoe_imus_go_from_their_own_files_to_a_proof(
     assert len(windows.data["participant"]) > 90
     answer = grfkit.estimate(tmp_path / "S" / "model", trial, participant="Sub02", allow_leak="compared")
     assert sum(row.answered for row in answer.rows) >= len(windows.data["participant"])
+
+
+def test_what_somebody_wrote_into_is_neither_shown_as_a_result_nor_lost(study: Path) -> None:
+    assert run_study(study, skip=["train", "prove"], force=True).parts[1].state == "done"
+    steps = study / "steps.csv"
+    steps.write_text(steps.read_text(encoding="utf-8") + "my own line\n", encoding="utf-8")
+    result = run_study(study, skip=["train", "prove"])
+    assert result.parts[1].state == "not possible"
+    assert "steps.csv: exists; use --force" in result.parts[1].lines[0]
+    assert steps.read_text(encoding="utf-8").endswith("my own line\n")
+    steps.unlink()
+    assert run_study(study, skip=["train", "prove"]).parts[1].state == "done"
+
+
+def test_a_table_that_somebody_filled_in_is_kept(lab: Path, tmp_path: Path) -> None:
+    begin_study(tmp_path / "S")
+    table = tmp_path / "S" / "trials.csv"
+    table.write_text(table.read_text(encoding="utf-8") + "P01,a.c3d,b.csv,treadmill,60,a.nc\n", encoding="utf-8")
+    filled = table.read_bytes()
+    run = grf("init", tmp_path / "S", "--force")
+    assert run.returncode == 0
+    assert table.read_bytes() == filled
+    assert "fill in" not in run.stdout
+
+
+def test_trials_that_are_not_there_are_named_where_nothing_is_aligned(lab: Path, tmp_path: Path) -> None:
+    begin_study(tmp_path / "S", table=lab)
+    lost = sorted((lab.parent / "aligned").glob("*.nc"))[-1]
+    lost.rename(lost.with_suffix(".kept"))
+    try:
+        result = run_study(tmp_path / "S", skip=["align", "train", "prove"])
+    finally:
+        lost.with_suffix(".kept").rename(lost)
+    assert result.parts[0].doubt.endswith("trials are there")
+    assert any(lost.name in line and "is not there" in line for line in result.parts[0].lines)
+    assert result.parts[0].exit_code == 2

@@ -19,6 +19,8 @@ from .plate_documents import PlateInstrument, Vector, check_matrix
 _TYPES = {(6, False): 2, (8, False): 3, (6, True): 4, (8, True): 5, (12, True): 6}
 # A sensor's origin is not further below its surface; chosen by hand: a plate is 0.1 m high, a treadmill 0.4 m
 _DEEPEST_M = 1.0
+# Cosine of a plate's tilt from which on it is told: 20 degrees, steeper than ramps in gait laboratories; chosen by hand
+_STEEP = 0.94
 
 
 class SheetPlate(BaseModel):
@@ -73,7 +75,8 @@ def plates_of_sheet(path: Path) -> tuple[list[PlateInstrument], list[str]]:
         sheet = PlateSheet.model_validate(toml_document(path))
     except ValidationError as error:
         raise BadInputError(f"{path}: {refusal(error, PlateSheet)}") from error
-    made, remarks = [], []
+    made: list[PlateInstrument] = []
+    remarks: list[str] = []
     for number, plate in enumerate(sheet.plate, start=1):
         try:
             instrument, notes = _of_sheet(plate, number)
@@ -81,9 +84,29 @@ def plates_of_sheet(path: Path) -> tuple[list[PlateInstrument], list[str]]:
             raise BadInputError(f"{path}: plate {number}: {refusal(error, PlateInstrument)}") from error
         except BadInputError as error:
             raise BadInputError(f"{path}: plate {number}: {error}") from error
+        for other in made:
+            if np.allclose(np.sort(other.corners_m, axis=0), np.sort(instrument.corners_m, axis=0), atol=1e-3):
+                raise BadInputError(f"{path}: plates {other.number} and {number} lie in one place; are corners copied?")
         made.append(instrument)
-        remarks += [f"plate {number}: {note}" for note in notes]
+        remarks += [f"plate {number}: {note}" for note in [*notes, *_lie(instrument)]]
     return made, remarks
+
+
+def _lie(plate: PlateInstrument) -> list[str]:
+    """Return what is unusual about how a plate lies: upside down, or steep."""
+    c = np.asarray(plate.corners_m)
+    along, across = c[0] + c[3] - c[1] - c[2], c[0] + c[1] - c[2] - c[3]
+    normal = np.cross(along, across)
+    vertical = float(normal[2] / np.linalg.norm(normal))
+    if vertical > _STEEP:
+        return [
+            "by the order of its corners its own Z points up, while plates of makers' sheets and of C3D have theirs"
+            " down: is the order +x+y, -x+y, -x-y, +x-y of the plate? A wrong one mirrors the centre of pressure;"
+            " --check REC --point X,Y shows it"
+        ]
+    if abs(vertical) <= _STEEP:
+        return [f"it is tilted by {np.degrees(np.arccos(abs(vertical))):.0f} degrees against a floor with Z up"]
+    return []
 
 
 def plates_like(path: Path) -> tuple[list[PlateInstrument], list[str]]:
@@ -169,6 +192,11 @@ def _of_matrix(plate: SheetPlate, width: int) -> tuple[Floats, str]:
         )
     if not (units.is_unit(unit, "V") or units.is_unit(unit, "count")):
         raise BadInputError(f"matrix_unit is of {unit}, expected V, mV, uV or count")
+    unsaid = sorted({"excitation_v", "gain"} - plate.model_fields_set)
+    if inverse and unit in ("uV", "mV") and unsaid:
+        raise BadInputError(
+            f"matrix_unit {plate.matrix_unit} is of a bridge: state {' and '.join(unsaid)} too (1 where there is none)"
+        )
     rows = np.asarray(plate.matrix, dtype=np.float64) if len({len(r) for r in plate.matrix}) == 1 else np.empty(0)
     if rows.ndim != 2 or rows.shape[1] != width or rows.shape[0] not in (6, width):
         raise BadInputError(f"has a matrix of other than 6 or {width} rows of {width} numbers")

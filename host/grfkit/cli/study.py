@@ -34,6 +34,7 @@ def init(
 ) -> None:
     """Write a study's folder: study.toml, an empty table of trials and a README."""
     from ..study import begin_study
+    from ..study.begin import holds_rows
     from ..study.plan import PLAN, read_plan
 
     folder = begin_study(study, table=table, force=force)
@@ -41,7 +42,7 @@ def init(
     if as_json:
         print(json.dumps({"study": str(folder), "plan": PLAN, "table": rows}))
         return
-    fill_in = "" if table is not None else f"fill in {rows}, one row a trial; then: "
+    fill_in = "" if holds_rows(Path(rows)) else f"fill in {rows}, one row a trial; then: "
     print(f"{folder}: {PLAN}, README.md\n  next: {fill_in}grf run {shlex.quote(str(folder))}")
 
 

@@ -101,6 +101,12 @@ def export_trial(
     folder = _check_place(place, to, force=force)
     check_unknown(unknown)
     check_task(task)
+    if forward and to != "opensim":
+        raise ArgumentError("forward", f"is for opensim; in {to} the axes stay those of the trial")
+    if unknown != "refuse" and to not in ("opensim", "c3d"):
+        raise ArgumentError("unknown", f"is for opensim and c3d; in {to} what is unknown stays so")
+    if task != "gait" and to != "bids":
+        raise ArgumentError("task", f"is for bids; {to} holds no name of what people did")
     if rate_hz is not None and (folder or to not in _TABLES):
         raise ArgumentError("rate_hz", "is for one table on one time base; here every stream keeps its own samples")
     if to == "parquet":

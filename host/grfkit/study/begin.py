@@ -63,9 +63,10 @@ def begin_study(folder: PathLike, *, table: PathLike | None = None, force: bool 
     folder
         Made if it is not there; what else lies in it stays.
     table
-        A table of ``grf-sync batch`` that is there already; else an empty one is written.
+        A table of ``grf-sync batch`` that is there already; else an empty one is written, unless the folder's own holds
+        rows.
     force
-        Overwrite these three files.
+        Overwrite these files; a table that holds rows is kept.
 
     Raises
     ------
@@ -89,11 +90,16 @@ def begin_study(folder: PathLike, *, table: PathLike | None = None, force: bool 
     texts = {
         PLAN: _DOCUMENT.format(name=_quoted(name), table=_quoted(rows)),
         "README.md": _README.format(name=name, table=rows, folder=shlex.quote(str(place))),
-    } | ({TABLE: _HEADING} if given is None else {})
+    } | ({TABLE: _HEADING} if given is None and not holds_rows(place / TABLE) else {})
     with written_together([place / file for file in texts], force=force) as temporaries:
         for temporary, text in zip(temporaries, texts.values()):
             temporary.write_text(text, encoding="utf-8")
     return place
+
+
+def holds_rows(table: Path) -> bool:
+    """Return whether somebody filled in a table: it is there and holds more than its heading."""
+    return table.exists() and table.read_bytes().strip() != _HEADING.encode().strip()
 
 
 def _quoted(text: str) -> str:

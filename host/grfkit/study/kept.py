@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..artefacts import written_whole
+from ..provenance import describe_input
 
 FILE = "run.json"
 
@@ -26,6 +27,7 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     key: str
     made: Made
+    digests: dict[str, str] = {}
 
 
 class _Document(BaseModel):
@@ -54,24 +56,37 @@ class Kept:
         entry = self._document.parts.get(name)
         if not key or entry is None or entry.key != key or not entry.made.files:
             return None
-        return entry.made if all((self.folder / file).exists() for file in entry.made.files) else None
+        there = all((self.folder / file).exists() for file in entry.made.files)
+        return entry.made if there and self._digests(entry.made.files) == entry.digests else None
 
     def files(self, name: str) -> tuple[str, ...]:
-        """Return what the part wrote in an earlier run, which a new run may overwrite."""
+        """Return what the part wrote in an earlier run, which a new run may overwrite; none if somebody changed any."""
         entry = self._document.parts.get(name)
-        return () if entry is None else entry.made.files
+        if entry is None or any(self._digest(f) not in ("", d) for f, d in entry.digests.items()):
+            return ()
+        return entry.made.files
 
     def keep(self, name: str, key: str, made: Made) -> None:
         """Note what a part made."""
-        self._document.parts[name] = _Entry(key=key, made=made)
+        self._document.parts[name] = _Entry(key=key, made=made, digests=self._digests(made.files))
         self._write()
 
     def forget(self, name: str) -> None:
         """Let a part run again next time; what it wrote stays known, so that it may be overwritten."""
         entry = self._document.parts.get(name)
         if entry is not None:
-            self._document.parts[name] = _Entry(key="", made=entry.made)
+            self._document.parts[name] = entry.model_copy(update={"key": ""})
             self._write()
+
+    def _digests(self, files: tuple[str, ...]) -> dict[str, str]:
+        # what lies in a folder of the part is the folder's own: a proof is written into a model's card
+        alone = [file for file in files if not any(file.startswith(f"{other}/") for other in files)]
+        return {file: digest for file in alone if (digest := self._digest(file))}
+
+    def _digest(self, file: str) -> str:
+        """Return a file's SHA-256; of a folder, or where nothing is, an empty text."""
+        path = self.folder / file
+        return describe_input(path).sha256 if path.is_file() else ""
 
     def _write(self) -> None:
         text = json.dumps(self._document.model_dump(mode="json"), indent=2)

@@ -110,7 +110,7 @@ def run_study(
     results: list[PartResult] = []
     for name in STAGES:
         if name in (*plan.skip, *skip):
-            results.append(PartResult(name, "left out"))
+            results.append(_trials_as_they_lie(work) if name == "align" else PartResult(name, "left out"))
             continue
         if results and results[0].state == "not possible":
             # what lies there may be of another table, or of files that have changed since
@@ -123,6 +123,13 @@ def run_study(
     result = StudyResult(place, title, tuple(results), work.rows, place / PAGE)
     write_study_page(result.page, title, [(p.name, p.state, p.doubt, p.lines, p.files) for p in results])
     return result
+
+
+def _trials_as_they_lie(work: Work) -> PartResult:
+    """Return what is said where nothing is aligned: each trial of the table that is not there."""
+    gone = [f"{row.name_of(row.out)}: is not there" for row in work.table if not row.out.exists()]
+    doubt = f"{len(work.table) - len(gone)} of {len(work.table)} trials are there" if gone else ""
+    return PartResult("align", "left out", tuple(gone), doubt=doubt, exit_code=BadInputError.exit_code if gone else 0)
 
 
 _NO_TRIALS = "the trials were not aligned, see above; --skip align takes those that lie there as they are"
