@@ -244,7 +244,7 @@ def test_the_warning_is_printed_before_the_work(
 
     write_recording(tmp_path / "a.nc", 1)
     (tmp_path / "t.csv").write_text("reference,wearable,surface,out\na.nc,b.csv,treadmill,c.nc\n")
-    monkeypatch.setattr("grfkit.cli.sync_run.run_batch", lambda *_, **__: [])
+    monkeypatch.setattr("grfkit.cli.sync_run.run_with_reports", lambda *_, **__: [])
     monkeypatch.setattr("sys.argv", ["grf-sync", "batch", str(tmp_path / "t.csv"), "--scheduler", "tcp://10.0.0.7:1"])
     with pytest.raises(SystemExit):
         main()
