@@ -262,3 +262,18 @@ def test_trials_that_are_not_there_are_named_where_nothing_is_aligned(lab: Path,
     assert result.parts[0].doubt.endswith("trials are there")
     assert any(lost.name in line and "is not there" in line for line in result.parts[0].lines)
     assert result.parts[0].exit_code == 2
+
+
+def test_a_proof_is_of_the_model_that_lies_there(study: Path) -> None:
+    assert [part.state for part in run_study(study, force=True).parts] == ["done"] * 4
+    assert [part.state for part in run_study(study, skip=["train"]).parts][3] == "kept"
+    document = study / "model" / "model.json"
+    kept = document.read_bytes()
+    document.unlink()
+    # no model of grfkit: neither the old proof nor a new one stands for it
+    assert run_study(study, skip=["train"]).parts[3].state == "not possible"
+    document.write_bytes(kept)
+    (study / "run.json").unlink()
+    parts = run_study(study, skip=["steps"]).parts
+    assert [part.state for part in parts[2:]] == ["not possible"] * 2
+    assert "--skip train" in parts[3].lines[0]

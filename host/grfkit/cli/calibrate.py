@@ -31,6 +31,13 @@ _Method = Annotated[
     str | None,
     typer.Option("--method", help="blows (hammer), jumps (drops too) or steps; otherwise seen from the plates."),
 ]
+_Name = Annotated[str, typer.Option("--name", help="Name of the document; that of its file otherwise.")]
+_MadeOn = Annotated[str, typer.Option("--made-on", help="Day of the measurement, YYYY-MM-DD.")]
+_Report = Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")]
+_ColumnMap = Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")]
+_Rate = Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")]
+_Force = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
+_Json = Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")]
 
 
 @app.callback()
@@ -43,7 +50,7 @@ def lag(
     reference: _Reference = None,
     wearable: _Wearable = None,
     out: Annotated[Path | None, typer.Option("--out", help="Needed: lag document to write (.json).")] = None,
-    name: Annotated[str, typer.Option("--name", help="Name of the document; that of its file otherwise.")] = "",
+    name: _Name = "",
     device_class: Annotated[
         list[str] | None,
         typer.Option("--device-class", metavar="<str>", help="Only insole, imu or landmarks of what the files hold."),
@@ -53,18 +60,18 @@ def lag(
     one_device: Annotated[
         bool, typer.Option("--one-device", help="For this device alone, not for others of its class.")
     ] = False,
-    made_on: Annotated[str, typer.Option("--made-on", help="Day of the measurement, YYYY-MM-DD.")] = "",
-    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")] = None,
+    made_on: _MadeOn = "",
+    report: _Report = None,
     plates: Annotated[
         Path | None, typer.Option("--plates", help="TOML of the plates, for a C3D that does not describe them.")
     ] = None,
     side: Annotated[
         str | None, typer.Option("--side", metavar="<left|right>", help="Foot of devices that do not say it.")
     ] = None,
-    column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
-    rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+    column_map: _ColumnMap = None,
+    rate_hz: _Rate = None,
+    force: _Force = False,
+    as_json: _Json = False,
 ) -> None:
     """Measure how late devices are by blows of a hammer, jumps or steps on plates; grf-sync --calibration takes it.
 
@@ -118,11 +125,11 @@ def pressure(
             "--zero-s", min=0.5, help="Every recording begins with so many seconds unloaded: the cells' rest."
         ),
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="Name of the document; that of its file otherwise.")] = "",
-    made_on: Annotated[str, typer.Option("--made-on", help="Day of the measurement, YYYY-MM-DD.")] = "",
-    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+    name: _Name = "",
+    made_on: _MadeOn = "",
+    report: _Report = None,
+    force: _Force = False,
+    as_json: _Json = False,
 ) -> None:
     """Calibrate each cell of an insole in a pressure chamber or under weights that load all cells alike.
 
@@ -161,13 +168,13 @@ def bodyweight(
         str, typer.Option("--method", help="strides (walk or run), one-foot (each foot in turn), stand (both feet).")
     ] = "strides",
     out: Annotated[Path | None, typer.Option("--out", help="Needed: scale document to write (.json).")] = None,
-    name: Annotated[str, typer.Option("--name", help="Name of the document; that of its file otherwise.")] = "",
-    made_on: Annotated[str, typer.Option("--made-on", help="Day of the measurement, YYYY-MM-DD.")] = "",
-    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")] = None,
-    column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
-    rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+    name: _Name = "",
+    made_on: _MadeOn = "",
+    report: _Report = None,
+    column_map: _ColumnMap = None,
+    rate_hz: _Rate = None,
+    force: _Force = False,
+    as_json: _Json = False,
 ) -> None:
     """Scale an insole's load so that its wearer weighs what the scales say.
 
@@ -208,15 +215,15 @@ def plates(
     point: Annotated[
         str, typer.Option("--point", metavar="X,Y", help="Where the mass in --check stood, m in the lab's axes.")
     ] = "",
-    name: Annotated[str, typer.Option("--name", help="Name of the document; that of its file otherwise.")] = "",
-    made_on: Annotated[str, typer.Option("--made-on", help="Day of the measurement, YYYY-MM-DD.")] = "",
-    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")] = None,
+    name: _Name = "",
+    made_on: _MadeOn = "",
+    report: _Report = None,
     column_map: Annotated[
         Path | None, typer.Option("--column-map", help="TOML names for the columns of a CSV in --check.")
     ] = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="Of a --check that states no rate.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+    force: _Force = False,
+    as_json: _Json = False,
 ) -> None:
     """Describe force plates for files that hold their channels alone: matrix, corners and channels.
 
@@ -256,13 +263,13 @@ def imu(
     out: Annotated[Path | None, typer.Option("--out", help="Needed: sensor document to write (.json).")] = None,
     stream: Annotated[str, typer.Option("--stream", help="Which sensor of a file with several, e.g. imu_left.")] = "",
     device: Annotated[str, typer.Option("--device", help="The sensor's name or serial number.")] = "",
-    name: Annotated[str, typer.Option("--name", help="Name of the document; that of its file otherwise.")] = "",
-    made_on: Annotated[str, typer.Option("--made-on", help="Day of the measurement, YYYY-MM-DD.")] = "",
-    report: Annotated[Path | None, typer.Option("--report", help="HTML report to write (.html).")] = None,
-    column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
-    rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
+    name: _Name = "",
+    made_on: _MadeOn = "",
+    report: _Report = None,
+    column_map: _ColumnMap = None,
+    rate_hz: _Rate = None,
+    force: _Force = False,
+    as_json: _Json = False,
 ) -> None:
     """Calibrate an inertial sensor: scale and bias by gravity on its six sides, gyro bias at rest, axes by a walk.
 

@@ -29,7 +29,9 @@ def init(
         Path | None,
         typer.Option("--table", help="Table of trials that is there already, as grf-sync batch reads it."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite study.toml, table and README.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite study.toml and README; a table that holds rows is kept.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Write a study's folder: study.toml, an empty table of trials and a README."""

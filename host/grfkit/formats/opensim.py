@@ -307,20 +307,35 @@ def external_loads_text(mot_name: str, sides: Sequence[str]) -> str:
     mot_name
         The file's name, without folder: both files lie side by side.
     """
+    forces = [AppliedForce(f"{side}_foot", _SIDE_TAGS[side], BODIES[side], BODIES[side]) for side in sides]
+    return applied_forces_text(mot_name, forces)
+
+
+@dataclass(frozen=True)
+class AppliedForce:
+    """A force of a file's columns ``ground_force_TAG_v``, the body it is applied to, and in which its point is told."""
+
+    name: str
+    tag: str
+    body: str
+    point_in: str
+
+
+def applied_forces_text(mot_name: str, forces: Sequence[AppliedForce]) -> str:
+    """Return the ExternalLoads document (OpenSim 4) of forces in ground, whose file lies beside it."""
     root = ElementTree.Element("OpenSimDocument", Version="40000")
     loads = ElementTree.SubElement(root, "ExternalLoads", name="ground_reactions")
     objects = ElementTree.SubElement(loads, "objects")
-    for side in sides:
-        tag, body = _SIDE_TAGS[side], BODIES[side]
-        force = ElementTree.SubElement(objects, "ExternalForce", name=f"{side}_foot")
+    for applied in forces:
+        force = ElementTree.SubElement(objects, "ExternalForce", name=applied.name)
         properties = {
             "appliesForce": "true",
-            "applied_to_body": body,
+            "applied_to_body": applied.body,
             "force_expressed_in_body": "ground",
-            "point_expressed_in_body": body,
-            "force_identifier": f"ground_force_{tag}_v",
-            "point_identifier": f"ground_force_{tag}_p",
-            "torque_identifier": f"ground_torque_{tag}_",
+            "point_expressed_in_body": applied.point_in,
+            "force_identifier": f"ground_force_{applied.tag}_v",
+            "point_identifier": f"ground_force_{applied.tag}_p",
+            "torque_identifier": f"ground_torque_{applied.tag}_",
             "data_source_name": mot_name,
         }
         for key, value in properties.items():

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.etree import ElementTree
 
 import numpy as np
 
 from ..arrays import Floats
 from ..errors import BadInputError
-from .opensim import storage_text
+from .opensim import AppliedForce, applied_forces_text, storage_text
 
 _PARTS = (("force_{}_v", "force_n"), ("force_{}_p", "point_m"), ("torque_{}_", "torque_n_m"))
 
@@ -65,26 +64,9 @@ def loads_document(mot_name: str, loads: Sequence[GroundLoad]) -> str:
     mot_name
         The file's name, without folder: both files lie side by side.
     """
-    root = ElementTree.Element("OpenSimDocument", Version="40000")
-    whole = ElementTree.SubElement(root, "ExternalLoads", name="ground_reactions")
-    objects = ElementTree.SubElement(whole, "objects")
-    for number, load in enumerate(loads, start=1):
-        if not load.body:
-            continue
-        force = ElementTree.SubElement(objects, "ExternalForce", name=load.name)
-        properties = {
-            "appliesForce": "true",
-            "applied_to_body": load.body,
-            "force_expressed_in_body": "ground",
-            "point_expressed_in_body": "ground",
-            "force_identifier": f"ground_force_{number}_v",
-            "point_identifier": f"ground_force_{number}_p",
-            "torque_identifier": f"ground_torque_{number}_",
-            "data_source_name": mot_name,
-        }
-        for key, value in properties.items():
-            ElementTree.SubElement(force, key).text = value
-    ElementTree.SubElement(whole, "groups")
-    ElementTree.SubElement(whole, "datafile").text = mot_name
-    ElementTree.indent(root, "\t")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+    forces = [
+        AppliedForce(load.name, str(number), load.body, "ground")
+        for number, load in enumerate(loads, start=1)
+        if load.body
+    ]
+    return applied_forces_text(mot_name, forces)

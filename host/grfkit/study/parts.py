@@ -35,6 +35,13 @@ class Work:
     progress: Callable[[str, int, int, str], None]
     table: list[Row] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    _digests: dict[Path, str] = field(default_factory=dict)
+
+    def digest(self, trial: Path) -> str:
+        """Return a trial's SHA-256; nothing changes one once the alignment is through."""
+        if trial not in self._digests:
+            self._digests[trial] = describe_input(trial).sha256
+        return self._digests[trial]
 
     @property
     def table_path(self) -> Path:
@@ -83,14 +90,15 @@ def key_of(name: StageName, work: Work) -> str:
     of_forces = name != "steps"
     facts: dict[str, Any] = {
         "version": tool_version(),
-        "trials": [describe_input(path).sha256 for path in work.trials(with_force=of_forces)],
+        "trials": [work.digest(path) for path in work.trials(with_force=of_forces)],
     }
     if of_forces:
         facts["train"] = work.plan.train.model_dump(mode="json")
         if work.plan.train.config is not None:
             facts["config"] = describe_input(work.folder / work.plan.train.config).sha256
-    if name == "prove":
-        facts["skipped"] = sorted(work.plan.skip)
+    if name == "prove" and (document := work.folder / MODEL / "model.json").is_file():
+        # with the training left out the model may be anybody's
+        facts["model"] = describe_input(document).sha256
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -151,7 +159,7 @@ def _steps(work: Work, known: tuple[str, ...]) -> Made:
     )
     write_table(table, table_path, force=True)
     write_steps_page(page, table, force=True)
-    rejected = Counter(reason for trial in table.trials for reason, n in trial.rejected.items() for _ in range(n))
+    rejected = sum((Counter(trial.rejected) for trial in table.trials), Counter[str]())
     lines = [f"{len(table.steps)} steps of {len(table.trials)} trials"]
     lines += [f"not counted: {n} x {reason}" for reason, n in rejected.most_common()]
     lines += [f"{file}: {reason}" for file, reason in table.left_out]

@@ -19,6 +19,9 @@ PAGE = "index.html"
 
 State = Literal["done", "kept", "left out", "not possible"]
 """What became of a part: done now; kept from an earlier run; left out as asked; refused, or nothing to do it with."""
+_NEEDS: dict[StageName, tuple[StageName, ...]] = {
+    "align": (), "steps": ("align",), "train": ("align",), "prove": ("align", "train"),
+}  # fmt: skip
 Progress = Callable[[str, int, int, str], None]
 """Called with the part's name, how much of it is done, of how much (0: unknown), and a text."""
 
@@ -112,9 +115,11 @@ def run_study(
         if name in (*plan.skip, *skip):
             results.append(_trials_as_they_lie(work) if name == "align" else PartResult(name, "left out"))
             continue
-        if results and results[0].state == "not possible":
-            # what lies there may be of another table, or of files that have changed since
-            results.append(PartResult(name, "not possible", (_NO_TRIALS,), exit_code=results[0].exit_code))
+        lacking = next((p for p in results if p.name in _NEEDS[name] and p.state == "not possible"), None)
+        if lacking is not None:
+            # what lies there may be of another table or recipe, or of files that have changed since
+            why = f"{lacking.name} was not possible, see above; --skip {lacking.name} takes what lies there as it is"
+            results.append(PartResult(name, "not possible", (why,), exit_code=lacking.exit_code))
             continue
         results.append(_one(name, work, kept))
     from ..report.study_page import write_study_page
@@ -130,9 +135,6 @@ def _trials_as_they_lie(work: Work) -> PartResult:
     gone = [f"{row.name_of(row.out)}: is not there" for row in work.table if not row.out.exists()]
     doubt = f"{len(work.table) - len(gone)} of {len(work.table)} trials are there" if gone else ""
     return PartResult("align", "left out", tuple(gone), doubt=doubt, exit_code=BadInputError.exit_code if gone else 0)
-
-
-_NO_TRIALS = "the trials were not aligned, see above; --skip align takes those that lie there as they are"
 
 
 def _one(name: StageName, work: Work, kept: Kept) -> PartResult:
