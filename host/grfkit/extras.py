@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+
 from .errors import BadInputError
 
 EXTRAS = {
@@ -16,12 +19,13 @@ EXTRAS = {
     "bumble": "ble",
     "serial": "ble",
     "cobs": "ble",
-    "starlette": "ble",
-    "uvicorn": "ble",
-    "websockets": "ble",
+    "starlette": "page",
+    "uvicorn": "page",
+    "websockets": "page",
     "textual": "tui",
     "pylsl": "lsl",
     "matplotlib": "plot",
+    "openpyxl": "excel",
     "pyarrow": "parquet",
     "av": "video",
     "cv2": "video",
@@ -50,3 +54,33 @@ def without_extra(what: str, error: ModuleNotFoundError) -> BadInputError | None
         return None
     named = _NAMES.get(package, package)
     return BadInputError(f"{what} needs {named}; pip install 'grfkit[{EXTRAS[package]}]'")
+
+
+def refuse_without(what: str, needed: Mapping[str, Sequence[str]]) -> None:
+    """Refuse what needs packages of extras, before any work is done for it: all that are missing, in one line.
+
+    Parameters
+    ----------
+    what
+        What was asked for: the beginning of the sentence.
+    needed
+        The packages, by the names that are imported, of each extra.
+
+    Raises
+    ------
+    BadInputError
+        Naming the packages that are not installed, and the extras that bring them.
+    """
+    missing = {extra: [p for p in packages if not _is_installed(p)] for extra, packages in needed.items()}
+    lacking = [extra for extra, packages in missing.items() if packages]
+    if lacking:
+        *first, last = dict.fromkeys(_NAMES.get(p, p) for packages in missing.values() for p in packages)
+        named = f"{', '.join(first)} and {last}" if first else last
+        raise BadInputError(f"{what} needs {named}; pip install 'grfkit[{','.join(lacking)}]'")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except (ModuleNotFoundError, ValueError):  # hidden from this process by whoever started it
+        return False

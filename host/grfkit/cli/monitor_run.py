@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError
+from ..extras import refuse_without
 from .common import say
 
 if TYPE_CHECKING:
@@ -41,10 +42,7 @@ def run_monitor(options: dict[str, Any], showing: Showing, *, no_record: bool) -
     _refuse_two_views(showing)
     if no_record and options.get("record") is not None:
         raise BadInputError(f"--record {options['record']} and --no-record; name one of them")
-    try:
-        from ..monitor import headless as monitor
-    except ImportError as error:
-        raise BadInputError(f"insoles need bleak ({error}); pip install 'grfkit[ble]'") from error
+    from ..monitor import headless as monitor
     from ..quiet import quiet_logs
 
     quiet_logs()
@@ -52,6 +50,7 @@ def run_monitor(options: dict[str, Any], showing: Showing, *, no_record: bool) -
         options["record"] = monitor.recording_name()
     request = monitor.request_of(options)
     _refuse(request)
+    _refuse_lacking(request, showing)
     summary = asyncio.run(monitor.headless(request, _views(showing), say=say))
     print(monitor.as_json(summary) if showing.as_json else monitor.words(summary))
 
@@ -78,6 +77,7 @@ def run_film(context: Any, options: dict[str, Any], showing: Showing) -> None:
         option = "--" + other[0].replace("_", "-")
         raise BadInputError(f"{option} is of insoles and would do nothing with --film; leave one of them out")
     _refuse_two_views(showing)
+    refuse_without("--film", {"video": ("av", "cv2", "ai_edge_litert"), "page": _packages_of_page(showing)})
     from ..monitor import film as monitor
     from ..monitor.publisher import of_options
 
@@ -126,6 +126,25 @@ def _refuse(request: Any) -> None:
         raise BadInputError(f"{' and '.join(sources)} are different places to find insoles; name one of them")
 
 
+def _refuse_lacking(request: Any, showing: Showing) -> None:
+    """Refuse what packages are missing for, all of them in one line and before anything is shown."""
+    if request.replay is not None:
+        insoles: tuple[str, ...] = ()
+    elif request.serial:
+        insoles = ("serial", "cobs")
+    else:
+        bumble = request.demo or str(request.adapter or "").startswith("bumble:")
+        insoles = ("bleak", "bumble") if bumble else ("bleak",)
+    page, terminal = _packages_of_page(showing), ("textual",) if showing.tui else ()
+    # the extra of insoles holds that of the page
+    of_source = {"ble": (*insoles, *page)} if insoles else {"page": page}
+    refuse_without("showing insoles live" if insoles else "showing a recording", {**of_source, "tui": terminal})
+
+
+def _packages_of_page(showing: Showing) -> tuple[str, ...]:
+    return () if showing.headless or showing.tui else ("starlette", "uvicorn", "websockets")
+
+
 def _refuse_places(request: Any) -> None:
     """Refuse ports and addresses that can be none, however long they are looked for."""
     from ..monitor.connect import is_bluetooth_address, wrong_in_port
@@ -154,18 +173,13 @@ def _views(showing: Showing) -> list[Any]:
         check()
         views.append(outlet)
     if showing.tui:
-        try:
-            from ..monitor.tui import run as in_terminal
-        except ImportError as error:
-            raise BadInputError(f"--tui needs Textual ({error}); pip install 'grfkit[tui]'") from error
+        refuse_without("--tui", {"tui": ("textual",)})
+        from ..monitor.tui import run as in_terminal
+
         views.append(in_terminal)
     elif not showing.headless:
-        try:
-            from ..monitor.server import bind_listener, new_token, serve
-        except ImportError as error:
-            raise BadInputError(
-                f"the page needs starlette and uvicorn ({error}); pip install 'grfkit[ble]', or say --tui, --headless"
-            ) from error
+        refuse_without("the page", {"page": _packages_of_page(showing)})
+        from ..monitor.server import bind_listener, new_token, serve
 
         # here too: whoever opens the page may stop a recording, and other people may use this machine
         token = showing.token if showing.token is not None else new_token()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import refuse_file_ending
 from ..errors import BadInputError, RefusedError
+from ..extras import refuse_without
 from .common import one_line, say
 from .learn_words import progress_bar
 from .terminal import quiet_console
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 _EXPORT_STEPS, _VERIFY_STEPS, _PICTURE_STEPS = 9, 10, 7
 """Steps that the progress bar counts: those of an export without its boards, of a verification, of pictures."""
+
+_PACKAGES = ("torch", "safetensors", "tensorflow", "tf_keras", "ai_edge_litert")
+"""What conversion needs; TFLite Micro, which models of pictures do not need, is asked for by the proof."""
 
 
 def run_export(
@@ -38,14 +42,16 @@ def run_export(
     RefusedError
         If a bound is broken: each is a line on stderr, and nothing is written.
     """
-    from ..deploy.bundle import UNSTATED, Refusal, export_bundle
     from ..deploy.bundle_folder import check_replaceable
-    from ..deploy.picture_bundle import takes_pictures
     from ..runtime.bundle import is_bundle
     from ..runtime.pictures import is_picture_bundle
 
     refuse_file_ending(out, "a bundle")
     machines = boards_of(boards)
+    refuse_without("quantising a model", {"quantize": _PACKAGES})
+    from ..deploy.bundle import UNSTATED, Refusal, export_bundle
+    from ..deploy.picture_bundle import takes_pictures
+
     if is_bundle(model) or is_picture_bundle(model):
         raise BadInputError(f"{model}: is a bundle already; name the folder that grf-train wrote")
     if model.is_dir() and takes_pictures(model):

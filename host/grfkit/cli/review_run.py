@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BadInputError
+from ..extras import refuse_without
 from .common import EXIT_REFUSED, say
 
 if TYPE_CHECKING:
@@ -68,10 +69,7 @@ def review_alignment(
 
 
 def _desk(trial: Trial, out: Path, **about: Any) -> Desk:
-    try:
-        from ..review import server  # noqa: F401
-    except ImportError as error:
-        raise BadInputError(f"the page needs starlette and uvicorn ({error}); pip install 'grfkit[ble]'") from error
+    refuse_without("the page of a review", {"page": ("starlette", "uvicorn")})
     from ..review.desk import Desk
 
     return Desk(trial, out, **about)

@@ -42,9 +42,11 @@ def film(
     from pydantic import ValidationError
 
     from ..arguments import ArgumentError, refuse_file_ending, refused_field
+    from ..extras import refuse_without
     from ..simulate.film.folder import FilmRequest, planned_films, write_films
 
     refuse_file_ending(out_dir, "rendered films")
+    refuse_without("rendering films", {"video": ("av", "cv2")})
     try:
         request = FilmRequest.model_validate({name: options[name] for name in FilmRequest.model_fields})
     except ValidationError as error:

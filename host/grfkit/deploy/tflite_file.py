@@ -242,7 +242,7 @@ def _schema() -> ModuleType:
     try:
         from ai_edge_litert import schema_py_generated
     except ImportError as error:
-        raise BadInputError("reading .tflite files needs ai-edge-litert; install grfkit[quantize]") from error
+        raise BadInputError("reading .tflite files needs ai-edge-litert; pip install 'grfkit[quantize]'") from error
     module: ModuleType = schema_py_generated
     return module
 

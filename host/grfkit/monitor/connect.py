@@ -18,6 +18,7 @@ from ..device.link import Link
 from ..device.replay import ReplayLink, devices_in, sides_in
 from ..device.session import SYNC_EVERY_S, PacketCounts, TimedItem, sync_burst
 from ..errors import BadInputError, GrfError
+from ..extras import refuse_without
 from ..wire import Info, SettingKey
 from .messages import SIDES, Side
 from .sessions import SessionChain
@@ -285,10 +286,8 @@ def wrong_in_port(port: str) -> str | None:
 
 def serial_links(ports: Sequence[str]) -> list[Link]:
     """Return the links to insoles on serial ports (any pyserial URL)."""
-    try:
-        from ..device.serial_port import SerialLink
-    except ImportError as error:
-        raise BadInputError(f"a serial port needs pyserial ({error}); pip install 'grfkit[ble]'") from error
+    refuse_without("a serial port", {"ble": ("serial", "cobs")})
+    from ..device.serial_port import SerialLink
 
     return [SerialLink(port) for port in ports]
 

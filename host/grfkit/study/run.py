@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ..arguments import as_path
 from ..arrays import PathLike
 from ..errors import BadInputError, GrfError
+from ..extras import without_extra
 from . import parts
 from .kept import Kept
 from .parts import Made, Work
@@ -144,9 +145,12 @@ def _one(name: StageName, work: Work, kept: Kept) -> PartResult:
         if not work.force and (made := kept.of(name, key)) is not None:
             return PartResult(name, "kept", made.lines, made.files, made.doubt)
         made = parts.do(name, work, known=kept.files(name))
-    except GrfError as error:
+    except (GrfError, ModuleNotFoundError) as error:
+        refusal = error if isinstance(error, GrfError) else without_extra(f"'{name}'", error)
+        if refusal is None:
+            raise
         kept.forget(name)
-        return PartResult(name, "not possible", (str(error),), exit_code=error.exit_code)
+        return PartResult(name, "not possible", (str(refusal),), exit_code=refusal.exit_code)
     kept.keep(name, key, made)
     return PartResult(name, "done", made.lines, made.files, made.doubt)
 
