@@ -18,7 +18,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo picture test lint format style types layers bench-sync bench-accuracy bench-accuracy-quick bench-edge bench-live bench-images bench-knee clean
+.PHONY: help setup venv demo picture docs test lint format style types layers bench-sync bench-accuracy bench-accuracy-quick bench-edge bench-live bench-images bench-knee clean
 
 help: ## show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -74,6 +74,19 @@ types: $(STAMP)
 
 layers: $(STAMP)
 	$(BIN)/lint-imports
+
+# What the site needs, and the extras that its executed pages use.
+$(VENV)/.docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[docs]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(H5PY)'
+	@touch $@
+
+docs: $(VENV)/.docs ## the documentation site in build/site: pages run, links and spelling checked, warnings are errors (minutes)
+	$(BIN)/codespell -I docs/spelling.txt README.md CHANGELOG.md $$(find calibration docs firmware_models host tools -name '*.md' -o -path 'host/*.py')
+	$(BIN)/python tools/site_checks.py
+	$(BIN)/python -m sphinx -q -W --keep-going -j $(WORKERS) -c docs -d build/docs/doctrees -b html . build/site
+	$(BIN)/python tools/site_checks.py build/site
+	@echo "open build/site/index.html"
 
 picture: demo ## draw docs/aligned.svg anew, from the demo's overground trial
 	$(BIN)/python tools/demo/picture.py demo docs/aligned.svg
