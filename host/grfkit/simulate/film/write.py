@@ -58,7 +58,8 @@ def write_film(
                 stream.width, stream.height, stream.pix_fmt = columns, rows, "yuv420p"
                 stream.codec_context.time_base = Fraction(1, _TICKS_HZ)
                 stream.codec_context.thread_count = 1
-                stream.options = {"preset": "veryfast", "crf": "20", "bf": "0"}
+                # with the encoder's macroblock tree 19 of 3,684 runs gave other bytes, without it 0 of 3,331
+                stream.options = {"preset": "veryfast", "crf": "20", "bf": "0", "x264-params": "mbtree=0"}
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame = frame.reformat(format="yuv420p", interpolation=exact, threads=1)
             frame.pts, frame.time_base = int(ticks[written]), Fraction(1, _TICKS_HZ)
