@@ -9,7 +9,7 @@ import pytest
 
 from grfkit.dataset.set_writer import write_sets
 from grfkit.errors import BadInputError
-from grfkit.estimation.estimate import _allowed
+from grfkit.estimation.estimate import allowed_leaks
 from grfkit.learn.folds import Fold, LeakError, check_blind
 from grfkit.learn.model import predict
 from grfkit.learn.networks import network_config
@@ -61,7 +61,7 @@ def test_a_model_knows_who_trained_it_however_they_are_spelt() -> None:
     with pytest.raises(LeakError, match="was in the training"):
         predict(model, stranger)
     assert predict(model, data.of(["c"])).shape[0] == 12
-    assert _allowed(model.spec, "A", "known") == ("known: A was in training",)
+    assert allowed_leaks(model.spec, "A", "known") == ("known: A was in training",)
     with pytest.raises(LeakError, match="has seen c"):
         check_blind(fold, ["C"], "the scaler")
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "images": "images.run",
     "knee": "knee.run",
     "sync.real": "sync.real",
+    "accuracy.cop": "accuracy.cop",
     "accuracy.cost": "accuracy.cost",
     "accuracy.range": "accuracy.range",
     "accuracy.share": "accuracy.share",

@@ -174,6 +174,21 @@ def estimate(
     if not recording or out is None:
         lacking = "--out FILE" if recording else "RECORDING"
         raise BadInputError(f"{lacking} is missing; name it, or take --card to read what MODEL is")
+    from . import cop_run
+
+    if cop_run.is_cop_model(folder):
+        cop_run.refuse_of_force(
+            "this model", surface=surface, report=report, mass_kg=mass_kg, no_balance=no_balance, mapping=mapping,
+            static=static, walker=walker, near_side=near_side, insole=insole, heel_m=heel_m,
+            unknown=unknown != "refuse",
+        )  # fmt: skip
+        cop_run.estimate(
+            folder, recording, out, as_json=as_json, force=force, calibrations=tuple(calibration or ()),
+            options=read_options(column_map, rate_hz, side, file=recording[0], allow_short=allow_short),
+            participant=participant, speed_m_s=speed_m_s, slope_percent=slope_percent, cut=cut, allow_leak=allow_leak,
+            other_people=other_people, accept_beyond=accept_beyond, person=person,
+        )  # fmt: skip
+        return
     from ..estimation.estimate import estimate as run
     from ..estimation.files import summary
     from .terminal import quiet_console

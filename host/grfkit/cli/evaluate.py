@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from . import common
+from . import common, cop_run
+from .cop_run import TargetsChoice, TargetsOption
 from .train import Calibration, Config, Device, Epochs, FeaturesBy, Force, Json, Kind, Method, Network, Preset, Trials
 
 app = common.make_app()
@@ -98,6 +99,7 @@ def evaluate(
         int, typer.Option("--draws", min=1, help="Exchanges of features between people, its control.")
     ] = 3,
     other_people: common.OtherPeople = "",
+    targets: TargetsChoice = TargetsOption.FORCE,
     calibration: Calibration = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for answers.nc and evaluation.json; a stopped run goes on.")
@@ -109,6 +111,18 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Prove a network participant by participant: trained without each, tested on them, beside every baseline."""
+    if targets is TargetsOption.COP or (model is not None and cop_run.is_cop_model(model)):
+        cop_run.refuse_of_force(
+            "this evaluation", preset=preset, kind=kind != "fixed", network=network, split=split, regimes=regimes,
+            epochs=epochs, device=device, search=search, personalise=personalise, compare=compare, features=features,
+            features_by=features_by, imagenet=imagenet, seeds=seeds != 1, draws=draws != 3, other_people=other_people,
+            report=report, scheduler=scheduler,
+        )  # fmt: skip
+        cop_run.evaluate(
+            trials, model=model, config=config, method=method, out=out, workers=workers,
+            calibrations=tuple(calibration or ()), force=force, as_json=as_json,
+        )  # fmt: skip
+        return
     from ..cluster import exposure
     from ..evaluation.evaluate import evaluate as run
     from .common import say

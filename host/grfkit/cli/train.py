@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from . import common
+from . import common, cop_run
+from .cop_run import TargetsChoice, TargetsOption
 
 app = common.make_app()
 
@@ -99,6 +100,7 @@ def train(
     ] = None,
     study: Study = None,
     teacher: Teacher = None,
+    targets: TargetsChoice = TargetsOption.FORCE,
     calibration: Calibration = None,
     force: Force = False,
     as_json: Json = False,
@@ -108,6 +110,17 @@ def train(
     How good it is for somebody new, grf-evaluate --model OUT measures; after --search it searches anew for everyone
     it leaves out.
     """
+    if targets is TargetsOption.COP:
+        cop_run.refuse_of_force(
+            "a model", preset=preset, kind=kind != "fixed", network=network, regime=regime, epochs=epochs,
+            device=device, features=features, features_by=features_by, imagenet=imagenet, search=search, study=study,
+            teacher=teacher,
+        )  # fmt: skip
+        documents = tuple(calibration or ())
+        cop_run.train(
+            trials, out=out, config=config, method=method, calibrations=documents, force=force, as_json=as_json
+        )
+        return
     from ..learn.training_job import train as run
     from .learn_words import model_text, progress_bar, student_text
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ..gait.stances import StanceSource
+from ..records.target_units import Targets
 from ..runtime.manifest import MOST_POINTS
 
 KINDS = ("insole", "imu")
@@ -63,6 +64,9 @@ class CutRequest:
         Of a film: which pictures (``silhouette``, ``grey``, ``full frame``, ``background silhouette``; empty where
         there is one stream of them, or for silhouettes), and which foot's force, the one ``near`` the camera or the
         ``far`` one.
+    targets
+        What is learnt: the ``force`` on the foot (BW), or ``cop``, its centre of pressure (mm) on the ground under it,
+        of stances of insoles, IMUs or both shoes (:mod:`~grfkit.gait.cop_path`).
     """
 
     points: Annotated[int, Field(ge=2, le=MOST_POINTS)] = 101
@@ -84,3 +88,4 @@ class CutRequest:
     physics: bool = False
     picture: str = ""
     foot: Literal["near", "far"] = "near"
+    targets: Targets = "force"

@@ -12,6 +12,7 @@ from ..gait.stances import Stance, Stances, find_stances
 from ..records import Trial
 from ..records.stance_set import StanceSet
 from ..signals.clocks import increasing
+from .cop_target import plate_centres
 from .cut import CutRequest
 from .foot_force import low_passed, plate_columns
 from .from_wearables import Sources, axes_of, set_of, stances_of
@@ -53,7 +54,8 @@ def windows_of_shoes(trial: Trial, request: CutRequest, *, name: str = "trial") 
         return shoe_inputs(signals, side, at, channels=channels, mirror=request.mirror)
 
     columns = plate_columns(plates, three=len(axes) > 1)
-    sources = Sources(trial, request, streams, columns, list(channels), inputs)
+    centres = plate_centres(trial, plates, request, name) if request.targets == "cop" else None
+    sources = Sources(trial, request, streams, columns, list(channels), inputs, centres)
     return set_of(sources, stances_of(sources, detected), name, axes, units_of_both())
 
 

@@ -16,7 +16,9 @@ from ..gait.relative_cells import relative_cells
 from ..gait.stances import Stance, Stances, find_stances, insole_total, stride_times
 from ..records import Trial
 from ..records.stance_set import StanceSet, make_stance_set
+from ..records.target_units import COP_AXES
 from ..units import G
+from .cop_target import PlateCentres, plate_centres, target_window
 from .cut import CutRequest
 from .foot_force import (
     PlateColumns,
@@ -56,6 +58,8 @@ class Sources:
     ----------
     inputs
         Gives the inputs of a foot's window at its times, shape (points, channels).
+    centres
+        Of the plates, where the centre of pressure is the target; else None.
     """
 
     trial: Trial
@@ -64,6 +68,7 @@ class Sources:
     plates: list[PlateColumns]
     channels: list[str]
     inputs: Callable[[Stance, Floats], Floats]
+    centres: PlateCentres | None = None
 
     @property
     def weight_n(self) -> float:
@@ -80,10 +85,15 @@ class Rows:
     inputs: list[Floats] = field(default_factory=list)
     targets: list[Floats] = field(default_factory=list)
     weight: list[Floats] = field(default_factory=list)
+    paths: list[Floats] = field(default_factory=list)
     excluded: Counter[str] = field(default_factory=Counter)
 
-    def add(self, side: str, times: tuple[float, float, float], window: _Window) -> None:
-        """Add a window of one foot; ``times`` are its start, contact time and stride time (s)."""
+    def add(self, side: str, times: tuple[float, float, float], window: _Window, path: Floats | None = None) -> None:
+        """Add a window of one foot; ``times`` are its start, contact time and stride time (s).
+
+        ``path`` is its centre of pressure (mm), where that is the target.
+        """
+        self.paths += [] if path is None else [path]
         self.sides.append(side)
         self.times.append(times)
         for column, value in zip((self.inputs, self.targets, self.weight), window):
@@ -115,7 +125,9 @@ def windows_of_wearables(trial: Trial, request: CutRequest, *, name: str = "tria
     def inputs(stance: Stance, at: Floats) -> Floats:
         return inputs_at(streams, stance, at, channels, request)
 
-    sources = Sources(trial, request, streams, plate_columns(plates, three=len(axes) > 1), channels, inputs)
+    columns = plate_columns(plates, three=len(axes) > 1)
+    centres = plate_centres(trial, plates, request, name) if request.targets == "cop" else None
+    sources = Sources(trial, request, streams, columns, channels, inputs, centres)
     if request.window == "stance":
         rows = stances_of(sources, find_stances(trial, source=request.source, rule=request.rule))
     else:
@@ -169,11 +181,13 @@ def stances_of(sources: Sources, detected: Stances) -> Rows:
             rows.excluded[PARTIAL] += 1
             continue
         # an insole does not know on which plates it stood
-        window = _stance_window(sources, replace(stance, plates=plate_stance.plates), neighbours)
-        if isinstance(window, str):
-            rows.excluded[window] += 1
-        else:
-            rows.add(stance.side, (stance.ic_s, stance.to_s - stance.ic_s, strides[stance.side, stance.ic_s]), window)
+        stance = replace(stance, plates=plate_stance.plates)
+        window, path = _stance_window(sources, stance, neighbours), _path(sources, stance)
+        if isinstance(window, str) or isinstance(path, str):
+            rows.excluded[window if isinstance(window, str) else str(path)] += 1
+            continue
+        times = (stance.ic_s, stance.to_s - stance.ic_s, strides[stance.side, stance.ic_s])
+        rows.add(stance.side, times, window, path)
     _drop_partial(rows, sources.streams)
     return rows
 
@@ -193,6 +207,14 @@ def _stance_window(sources: Sources, stance: Stance, neighbours: Sequence[Stance
     if target[:, 0].max() < _LEAST_PEAK_BW:
         return "beside the plates"
     return inputs, target, counts.astype(np.float64)
+
+
+def _path(sources: Sources, stance: Stance) -> Floats | str | None:
+    """Return a stance's centre of pressure (mm) where that is the target, or why it has none; else None."""
+    if sources.centres is None:
+        return None
+    at = stance_times(stance.ic_s, stance.to_s, sources.request.points)
+    return sources.centres.path(sources.plates, stance, at, sources.weight_n)
 
 
 def _drop_partial(rows: Rows, streams: dict[str, xr.Dataset]) -> None:
@@ -218,7 +240,7 @@ def _drop_partial(rows: Rows, streams: dict[str, xr.Dataset]) -> None:
         keep[[i for i, r in zip(indices, share) if not _LEAST_SHARE <= r <= 1 / _LEAST_SHARE]] = False
     if not keep.all():
         rows.excluded[PARTIAL] += int((~keep).sum())
-    for name in ("sides", "times", "inputs", "targets", "weight"):
+    for name in ("sides", "times", "inputs", "targets", "weight", *(["paths"] if rows.paths else [])):
         setattr(rows, name, [v for v, k in zip(getattr(rows, name), keep) if k])
 
 
@@ -277,10 +299,14 @@ def _stance_set(sources: Sources, rows: Rows, name: str, axes: tuple[str, ...], 
     request = sources.request
     sizes = insole_scalars(sources.trial, sources.streams)
     continuous = request.window == "continuous"
+    targets, weight = rows.targets, rows.weight
+    if sources.centres is not None:
+        axes = COP_AXES
+        targets, weight = map(list, zip(*(target_window(p, w) for p, w in zip(rows.paths, rows.weight))))
     return make_stance_set(
         np.stack(rows.inputs),
-        np.stack(rows.targets),
-        weight=np.stack(rows.weight),
+        np.stack(targets),
+        weight=np.stack(weight),
         channels=sources.channels,
         units=units,
         axes=axes,

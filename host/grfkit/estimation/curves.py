@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import xarray as xr
@@ -16,6 +17,20 @@ from ..signals.clocks import increasing
 
 LONGEST_SWING_S = 1.0
 """A foot that shows no stance for longer may stand still or not be worn: nobody knows its force."""
+
+
+class Sampled(Protocol):
+    """Anything of a foot that has the samples of a wearable."""
+
+    @property
+    def time_s(self) -> Floats:
+        """Return the times, increasing."""
+        ...
+
+    @property
+    def rate_hz(self) -> float:
+        """Return the rate."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -123,7 +138,7 @@ def from_windows(
     return FootCurve(time, force, float(base.attrs["rate_hz"]), axes)
 
 
-def common_times(feet: Sequence[FootCurve]) -> Floats:
+def common_times(feet: Sequence[Sampled]) -> Floats:
     """Return one time base of all feet: their own samples where these are the same, else evenly at the highest rate."""
     first = feet[0].time_s
     if all(c.time_s.shape == first.shape and np.allclose(c.time_s, first, atol=1e-9) for c in feet):

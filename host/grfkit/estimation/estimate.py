@@ -277,7 +277,7 @@ def estimate_source(
     film = bool(picture_of(spec)) or of_film(spec)
     facts, findings = facts_of(source, request, spec)
     findings += other_ways(spec.calibrated, ways_of(source.trial.streams, spec.calibrated))
-    feet, lost, cut = _feet(spec, source, request, facts, findings)
+    feet, lost, cut = cut_feet(spec, source, request, facts, findings)
     cutting = cut_request(spec, cut)
     findings += [f"the {side} foot is left out: {why}" for side, why in lost.items()]
     # a set: both feet list what a detector that sees both has turned down
@@ -286,7 +286,7 @@ def estimate_source(
         counts = ", ".join(f"{n} turned down: {why}" for why, n in rejected.items()) or "nothing like a contact"
         raise BadInputError(f"{source.name}: no stance was found by {cut} ({counts}); is a person walking in it?")
     # named in the result only for a person of the training: for anybody else nothing leaks
-    leaks = _allowed(spec, facts["participant"], request.allow_leak)
+    leaks = allowed_leaks(spec, facts["participant"], request.allow_leak)
     predict = predict_clips if picture_of(spec) else predict_feet
     parts, change = predict(model, feet, cutting, facts, leaks, source.name, balanced=request.balanced)
     curves = {side: part.curve for side, part in parts.items()}
@@ -331,7 +331,7 @@ def estimate_source(
     )
 
 
-def _feet(
+def cut_feet(
     spec: ModelSpec, source: EstimateSource, request: EstimateRequest, facts: dict[str, Any], findings: list[str]
 ) -> tuple[list[Foot], dict[Side, str], str]:
     """Return the feet with their stances, why one was left out, and what cut the stances."""
@@ -352,7 +352,7 @@ def _feet(
     return *feet_of(filtered, source, cutting, cut), cut
 
 
-def _allowed(spec: ModelSpec, participant: str, leak: str) -> tuple[str, ...]:
+def allowed_leaks(spec: ModelSpec, participant: str, leak: str) -> tuple[str, ...]:
     """Return the leak under which a participant of the training is estimated; empty for anybody else."""
     seen_in_training = bool(seen_among([participant], spec.participants))
     return (f"{leak.strip()}: {participant} was in training",) if seen_in_training and leak.strip() else ()

@@ -97,7 +97,7 @@ def window_set(
     )
 
 
-class _Prepared(NamedTuple):
+class PreparedWindows(NamedTuple):
     """The stances of a foot as the model takes them: times and inputs of all, numbers and windows of the usable."""
 
     stances: list[Stance]
@@ -120,7 +120,7 @@ def predict_feet(
     """Return each foot's force, and how both were balanced over their strides (None: they were not)."""
     if model.spec.window != "stance":
         return {foot.side: predict_windows(model, foot, request, facts, leaks, name) for foot in feet}, None
-    prepared = {foot.side: _prepared(model, foot, request, facts, name) for foot in feet}
+    prepared = {foot.side: prepared_windows(model, foot, request, facts, name) for foot in feet}
     known = {side: p.data for side, p in prepared.items() if p.data is not None}
     forces = {side: model.predict(data, leaks=leaks, balanced=False) for side, data in known.items()}
     change = None
@@ -133,23 +133,26 @@ def predict_feet(
     return {f.side: _of_foot(model, f, request, prepared[f.side], forces.get(f.side)) for f in feet}, change
 
 
-def _prepared(model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping[str, Any], name: str) -> _Prepared:
+def prepared_windows(
+    model: ForceModel, foot: Foot, request: CutRequest, facts: Mapping[str, Any], name: str
+) -> PreparedWindows:
+    """Return the stances of a foot as the model takes them."""
     channels, strides = model.spec.scaler.channels, stride_times(foot.stances)
     windows = _windows(foot, request, channels)
     at, inputs = [times for _, times, _ in windows], [values for _, _, values in windows]
     stances = [stance for stance, _, _ in windows]
     usable = [i for i, x in enumerate(inputs) if np.isfinite(x).any()]
     if not usable:
-        return _Prepared(stances, at, inputs, usable, None)
+        return PreparedWindows(stances, at, inputs, usable, None)
     lasting = [strides.get((windows[i][0].side, windows[i][0].ic_s), math.nan) for i in usable]
     chosen = [inputs[i] for i in usable], [at[i] for i in usable]
     more = [foot.scalars[i] for i in usable] if foot.scalars else []
     data = window_set(foot, *chosen, model, facts, name, request.source, lasting, more)
-    return _Prepared(stances, at, inputs, usable, data)
+    return PreparedWindows(stances, at, inputs, usable, data)
 
 
 def _of_foot(
-    model: ForceModel, foot: Foot, request: CutRequest, prepared: _Prepared, forces: Floats | None
+    model: ForceModel, foot: Foot, request: CutRequest, prepared: PreparedWindows, forces: Floats | None
 ) -> Prediction:
     """Return the foot's force by its stances."""
     spec, data, beyond, apart, seen = model.spec, prepared.data, [], None, None

@@ -189,6 +189,8 @@ def evaluate(
         features="" if compare else features, features_by=features_by,
         imagenet=None if compare else single_file(imagenet), base=base, compared=bool(compare) and not features,
     )  # fmt: skip
+    if recipe.cut.targets == "cop":
+        raise BadInputError("the recipe asks for the centre of pressure: --targets cop (evaluate_cop in Python)")
     weights = weights_of(imagenet) if compare else ()
     if weights and not compares_features(compare, features, recipe):
         raise BadInputError(

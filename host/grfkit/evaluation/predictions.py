@@ -24,6 +24,7 @@ from ..learn.parallel import Job, JobReport, map_folds
 from ..provenance import SCHEMA_VERSION, Provenance
 from ..records.netcdf import check_sealed, netcdf_file
 from ..records.stance_set import PER_STANCE, StanceSet, Windowed
+from ..records.target_units import unit_of
 from ..records.trees import noted
 
 
@@ -31,10 +32,10 @@ from ..records.trees import noted
 class Predictions(Windowed):
     """Predictions of every method for every tested window, as an :class:`xarray.Dataset`.
 
-    Variables: ``predicted`` (method, stance, time, axis; BW), ``measured`` (stance, time, axis; BW), ``weight``
-    (stance, time), ``scalars`` (stance, scalar), ``seconds`` (method, fold). Coordinates per stance: those of a
-    :class:`StanceSet` and ``fold``. Attributes: ``split``, ``leaks`` (JSON: what the split and its methods knew of the
-    tested by design; empty for an honest one), ``window``, ``cut``, ``source``, ``excluded``, ``provenance``.
+    Variables: ``predicted`` (method, stance, time, axis; BW, or mm of the centre of pressure), ``measured`` likewise,
+    ``weight`` (stance, time), ``scalars`` (stance, scalar), ``seconds`` (method, fold). Coordinates per stance: those
+    of a :class:`StanceSet` and ``fold``. Attributes: ``split``, ``leaks`` (JSON: what the split and its methods knew of
+    the tested by design; empty for an honest one), ``window``, ``cut``, ``source``, ``excluded``, ``provenance``.
 
     Attributes
     ----------
@@ -49,7 +50,7 @@ class Predictions(Windowed):
         windows, people, split = self.data.sizes["stance"], len(self.participants), self.data.attrs["split"]
         leaks = f"; leaks: {'; '.join(self.leaks)}" if self.leaks else ""
         head = f"Predictions of {windows} windows of {people} participants, {split}{leaks}"
-        return f"{head}\n  methods: {', '.join(self.methods)}\n  axes: {', '.join(self.axes)} (BW)"
+        return f"{head}\n  methods: {', '.join(self.methods)}\n  axes: {', '.join(self.axes)} ({unit_of(self.axes)})"
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -191,9 +192,10 @@ def _dataset(
         "scalar": ("scalar", np.asarray([str(v) for v in source["scalar"].values], dtype=object)),
         "fold_name": ("fold_name", np.asarray([f.name for f in gathered.folds], dtype=object)),
     }
+    unit = {"units": unit_of(gathered.data.axes)}
     variables = {
-        "predicted": (("method", "stance", "time", "axis"), gathered.predicted[:, tested], {"units": "BW"}),
-        "measured": (("stance", "time", "axis"), np.asarray(source["targets"].values), {"units": "BW"}),
+        "predicted": (("method", "stance", "time", "axis"), gathered.predicted[:, tested], unit),
+        "measured": (("stance", "time", "axis"), np.asarray(source["targets"].values), unit),
         "weight": (("stance", "time"), np.asarray(source["weight"].values)),
         "scalars": (("stance", "scalar"), np.asarray(source["scalars"].values)),
         "seconds": (("method", "fold_name"), gathered.seconds, {"units": "s"}),

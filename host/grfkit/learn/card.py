@@ -85,7 +85,9 @@ def _settings_of(recipe: Any) -> Any:
     if not isinstance(recipe, dict):
         return recipe
     where = ("device", "threads", "memory_mb")
-    return recipe | {"train": {k: v for k, v in recipe["train"].items() if k not in where}}
+    # recipes of an earlier grfkit name no targets: there was nothing but force
+    cut = {k: v for k, v in recipe.get("cut", {}).items() if (k, v) != ("targets", "force")}
+    return recipe | {"cut": cut, "train": {k: v for k, v in recipe["train"].items() if k not in where}}
 
 
 def card(spec: ModelSpec, evaluation: dict[str, Any] | None, about: About | None = None) -> str:

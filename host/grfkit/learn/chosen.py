@@ -21,7 +21,13 @@ from .train_config import TrainConfig
 
 
 def fit_chosen(
-    data: StanceSet, fold: Fold, *, base: TrainConfig | None = None, method: str = "best", tell: Tell | None = None
+    data: StanceSet,
+    fold: Fold,
+    *,
+    base: TrainConfig | None = None,
+    method: str = "best",
+    tell: Tell | None = None,
+    families: Sequence[str] = (),
 ) -> tuple[GrfModel, Choice]:
     """Return the model of what is best on people left out within the training part, and the choice.
 
@@ -34,6 +40,8 @@ def fit_chosen(
     method
         One family of candidates, ``best`` of all, or their ``mix``. Of one person, with nobody to compare on, the
         mean curve is taken unless a family was asked for.
+    families
+        Those that are compared, all by default.
 
     Raises
     ------
@@ -42,7 +50,7 @@ def fit_chosen(
     """
     fold.check(data)
     fold = whole(fold)
-    options = candidates(data, base, method)
+    options = tuple(c for c in candidates(data, base, method) if not families or c.family in families)
     if method not in ("best", "mix"):
         # the mean curve is what any method is held against
         plain = [c for c in candidates(data, base, "mean curve") if c.name == "mean curve"]

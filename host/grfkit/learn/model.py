@@ -21,6 +21,7 @@ from ..artefacts import FolderKind, recovered, written_folder
 from ..errors import BadInputError
 from ..provenance import require_regular
 from ..records.stance_set import StanceSet
+from ..records.target_units import Targets
 from .batches import Windows
 from .networks import ForceNetwork, Shape, build, network_config
 from .outputs import CARD, EVALUATION, SEARCH
@@ -112,16 +113,23 @@ class GrfModel:
             self.calibration.to_netcdf(folder / CALIBRATION)
 
     @classmethod
-    def load(cls, folder: PathLike) -> GrfModel:
+    def load(cls, folder: PathLike, *, targets: Targets = "force") -> GrfModel:
         """Return the model in a folder.
+
+        Parameters
+        ----------
+        folder
+            Its folder, or ``grfkit:NAME``.
+        targets
+            ``cop`` for a model of the centre of pressure (mm), which is refused where force is expected.
 
         Raises
         ------
         BadInputError
-            If a file is missing or broken, or the weights are not those the document names.
+            If a file is missing or broken, the weights are not those the document names, or it is of other targets.
         """
         folder = recovered(model_folder(folder))
-        spec = read_spec(folder)
+        spec = read_spec(folder, targets=targets)
         require_regular(folder / WEIGHTS)
         try:
             weights = (folder / WEIGHTS).read_bytes()

@@ -19,6 +19,7 @@ from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance
 from ..records.participants import seen_among
 from ..records.stance_set import StanceSet, in_words
+from ..records.target_units import Targets, check_targets
 from ..runtime.manifest import MOST_POINTS
 from .balance import Balance
 from .batches import Windows, require
@@ -100,17 +101,23 @@ def _digest(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def read_spec(folder: Path) -> ModelSpec:
+def read_spec(folder: Path, *, targets: Targets = "force") -> ModelSpec:
     """Return what the model in a folder says of itself; that it carries no checksum is noted in its provenance.
+
+    Parameters
+    ----------
+    targets
+        What the caller can use: a model of anything else is refused.
 
     Raises
     ------
     BadInputError
-        If the folder holds no model, or its document is broken, of another version, or not as it was written.
+        If the folder holds no model, one of other targets, or its document is broken, of another version, or not as it
+        was written.
     """
     if not (recovered(folder) / DOCUMENT).exists():
         raise BadInputError(f"{folder}: is no grfkit model ({DOCUMENT}: No such file or directory)")
-    spec = parse_spec(folder / DOCUMENT)
+    spec = parse_spec(folder / DOCUMENT, targets=targets)
     if not spec.document_sha256:
         spec.provenance.findings.append(
             f"{DOCUMENT} of '{folder.name}' carries no checksum (an earlier grfkit wrote it), so that damage would not"
@@ -119,7 +126,7 @@ def read_spec(folder: Path) -> ModelSpec:
     return spec
 
 
-def parse_spec(path: Path) -> ModelSpec:
+def parse_spec(path: Path, *, targets: Targets = "force") -> ModelSpec:
     """Return the document of a model in a file.
 
     Raises
@@ -140,6 +147,7 @@ def parse_spec(path: Path) -> ModelSpec:
             f"{path}: is not what grfkit wrote (its checksum does not fit): it was damaged on a disk or on the way, or"
             " edited; copy the model again"
         )
+    check_targets(spec.scaler.axes, targets, str(path.parent))
     return spec
 
 

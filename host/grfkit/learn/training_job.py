@@ -231,6 +231,10 @@ def train(
         preset, kind, config, network=network, regime=regime, epochs=epochs, device=device, method=asked,
         features=features, features_by=features_by, imagenet=imagenet,
     )  # fmt: skip
+    if recipe.cut.targets == "cop":
+        raise BadInputError(
+            "the recipe asks for the centre of pressure: --targets cop (grfkit.learn.cop_job.train_cop in Python)"
+        )
     if recipe.features == "shuffled":
         raise BadInputError(
             "features are 'shuffled', those of other people: a control for grf-evaluate, which shows what features do"

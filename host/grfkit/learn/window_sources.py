@@ -14,6 +14,7 @@ from ..errors import BadInputError
 from ..provenance import describe_input
 from ..records import Trial
 from ..records.stance_set import StanceSet, join
+from ..records.target_units import check_targets
 from .recipe import Recipe
 from .uncalibrated import cut_for_training
 
@@ -55,6 +56,7 @@ def load_sets(
     if trials:
         sets.append(cut_for_training(trials, recipe.cut, decide=recipe.decide_cells, calibrations=calibrations))
     for windows in sets:
+        check_targets(windows.axes, recipe.cut.targets, windows.source)
         _check_body_weights(windows)
     return sets[0] if len(sets) == 1 else join(sets)
 

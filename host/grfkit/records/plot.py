@@ -95,7 +95,7 @@ def plot_stances(data: xr.Dataset) -> Figure:
         panel.fill_between(x, mean - sd, mean + sd, color="C0", alpha=0.25, linewidth=0, label="±1 SD")
         panel.plot(x, mean, color="C0", linewidth=1.8, label="mean")
         _legend(panel)
-        panel.set_ylabel(f"{name}\nBW")
+        panel.set_ylabel(f"{name}\n{data['targets'].attrs.get('units', 'BW')}")
     axes[-1].set_xlabel("% of stance" if normalised else "time in window (s)")
     return figure
 

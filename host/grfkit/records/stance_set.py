@@ -22,6 +22,7 @@ from .calibrated import joined_calibrated
 from .netcdf import check_sealed, netcdf_file
 from .participants import check_names, check_recordings
 from .person import Person, check_people
+from .target_units import unit_of
 from .trees import not_netcdf, noted
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class StanceSet(Windowed):
         return [
             ("participants", f"{len(people)}: {', '.join(people[:PEOPLE_SHOWN])}{more}"),
             ("channels", f"{len(self.channels)}: {in_words(self.channels)}"),
-            ("targets", f"{', '.join(self.axes)} (BW)"),
+            ("targets", f"{', '.join(self.axes)} ({unit_of(self.axes)})"),
         ]
 
     def to_pandas(self) -> pd.DataFrame:
@@ -133,7 +134,8 @@ class StanceSet(Windowed):
         columns |= {"start_s": np.asarray(self.data["start_s"].values)[rows]}
         columns |= {str(name): self.scalar(str(name))[rows] for name in self.data["scalar"].values}
         columns |= {name: inputs[:, :, i].ravel() for i, name in enumerate(self.channels)}
-        columns |= {f"{name}_bw": targets[:, :, i].ravel() for i, name in enumerate(self.axes)}
+        unit = unit_of(self.axes).lower()
+        columns |= {f"{name}_{unit}": targets[:, :, i].ravel() for i, name in enumerate(self.axes)}
         return pd.DataFrame(columns)
 
     @property
@@ -261,7 +263,7 @@ def make_stance_set(
     inputs
         Shape (stances, time, channels).
     targets
-        Shape (stances, time, axes), BW.
+        Shape (stances, time, axes): BW, or mm where the axes are those of the centre of pressure.
     channels, units
         Name and unit of each input channel.
     labels
@@ -319,7 +321,7 @@ def make_stance_set(
     }
     variables = {
         "inputs": (("stance", "time", "channel"), x),
-        "targets": (("stance", "time", "axis"), y, {"units": "BW"}),
+        "targets": (("stance", "time", "axis"), y, {"units": unit_of(axes)}),
         "weight": (("stance", "time"), w),
         "scalars": (("stance", "scalar"), table),
     }

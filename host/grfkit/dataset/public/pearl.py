@@ -16,13 +16,16 @@ import numpy as np
 from ...arrays import Floats, PathLike
 from ...errors import BadInputError
 from ...gait.contacts import ContactRule, contacts_from_force, rule_of
+from ...gait.cop_path import NOT_KNOWN, cop_path
 from ...gait.shoe_axes import AXES_OF_SHOES, ShoeAxes, shoe_axes
 from ...gait.temporal import strides_of_foot
 from ...provenance import Provenance, describe_input
 from ...records.clock import ClockMap
 from ...records.stance_set import AXES, StanceSet, make_stance_set
+from ...records.target_units import COP_AXES, Targets
 from ...signals.filters import lowpass
 from ...units import G
+from ..cop_target import target_window
 from ..cut import LATERAL
 from ..motion import SIDES, Side
 from ..resample import check_window, continuous_starts, linear, resampled, stance_times
@@ -58,6 +61,8 @@ class PearlSettings:
         Zero-lag cut-offs for whole records before anything is cut; 0 filters nothing.
     window_s, overlap
         Of continuous windows, at the recorded 100 Hz.
+    targets
+        ``force`` (BW), or ``cop``: the belts' centre of pressure on the belt (mm), of stances.
     """
 
     sites: tuple[str, ...] = ("toes", "other_toes")
@@ -68,6 +73,7 @@ class PearlSettings:
     imu_lowpass_hz: float = 20.0
     window_s: float = 2.0
     overlap: float = 0.0
+    targets: Targets = "force"
 
     def __post_init__(self) -> None:
         """Refuse what does not exist."""
@@ -130,6 +136,8 @@ def load(
     """
     check_window(window, cut)
     settings, folder = settings or PearlSettings(), Path(folder)
+    if settings.targets == "cop" and window != "stance":
+        raise BadInputError("the centre of pressure is learnt of stances; leave out window='continuous'")
     _check_conditions(conditions)
     found, files = _Found(), []
     limits = rule_of(rule).walking()
@@ -139,7 +147,7 @@ def load(
         walk, by_site = _low_passed(trial, settings), _signals(trial, settings)
         for side in SIDES:
             if window == "stance":
-                _stances(found, walk, side, clocks[side], by_site[side], limits, points)
+                _stances(found, walk, side, clocks[side], by_site[side], limits, points, settings.targets)
             else:
                 _continuous(found, walk, side, clocks[side], by_site[side], settings)
     files.append(describe_input(folder / "participants.csv"))
@@ -154,7 +162,13 @@ def _check_conditions(conditions: Sequence[str]) -> None:
 
 def _about(settings: PearlSettings) -> dict[str, object]:
     """Return the configuration that a set carries."""
-    return {"mass_source": "stated", "clock": settings.clock, "axes": settings.axes, "sites": list(settings.sites)}
+    about: dict[str, object] = {
+        "mass_source": "stated",
+        "clock": settings.clock,
+        "axes": settings.axes,
+        "sites": list(settings.sites),
+    }
+    return about | ({"targets": "cop"} if settings.targets == "cop" else {})
 
 
 def _trials(
@@ -226,6 +240,7 @@ def _stances(
     signals: Floats,
     rule: ContactRule,
     points: int,
+    targets: Targets,
 ) -> None:
     """Add the stances of one foot."""
     target, time = foot_force(trial, side), trial.time_s
@@ -243,11 +258,23 @@ def _stances(
             found.left_out[NOT_WHOLE] += 1
         elif force[:, 0].max() < _LEAST_BW:
             found.left_out[BESIDE] += 1
+        elif isinstance(target_of := _path(trial, side, at, force[:, 0]) if targets == "cop" else force, str):
+            found.left_out[target_of] += 1
         else:
+            of_stance, weight = target_window(target_of, np.ones(points))
             found.inputs.append(values)
-            found.targets.append(force)
-            found.weight.append(np.ones(points))
+            found.targets.append(of_stance)
+            found.weight.append(weight)
             found.of.append((trial, side, float(at_sensor[0]), float(to - ic), float(stride_s)))
+
+
+def _path(trial: WalkTrial, side: Side, at: Floats, up_bw: Floats) -> Floats | str:
+    """Return the centre of pressure (mm) of a stance on its belt, or why it has none."""
+    if trial.cop_m is None:
+        return NOT_KNOWN
+    forward, _, right = linear(trial.time_s, trial.cop_m[:, SIDES.index(side)], at).T
+    lab = np.stack([forward, -right], axis=1)
+    return cop_path(lab, up_bw, at, belt_m_s=trial.speed_m_s, medial_sign=1.0 if side == "right" else -1.0)
 
 
 def _continuous(
@@ -303,7 +330,7 @@ def _gathered(found: _Found, window: str, cut: str, settings: PearlSettings, pro
         window=window,
         cut=cut if window == "stance" else "none",
         source="pearl",
-        axes=AXES,
+        axes=COP_AXES if settings.targets == "cop" else AXES,
         start_s=[start for _, _, start, *_ in found.of],
         rate_hz=RATE_HZ if window == "continuous" else float("nan"),
         mirrored=settings.mirror,

@@ -46,6 +46,8 @@ class WalkTrial:
         Shape (samples, 8, 3) in ``sensors``' own axes, gravity included, on the sensors' clock.
     force_n
         Shape (samples, 2, 3): left and right belt; forward, up, right, on the belts' clocks.
+    cop_m
+        The centre of pressure, likewise; None where the file has none.
     """
 
     participant: str
@@ -57,6 +59,7 @@ class WalkTrial:
     gyro_rad_s: Floats
     force_n: Floats
     sensors: tuple[str, ...] = SENSORS
+    cop_m: Floats | None = None
 
     @property
     def time_s(self) -> Floats:
@@ -119,12 +122,14 @@ def read_trial(path: Path, people: Mapping[str, Person]) -> WalkTrial:
             gyro = data["angular_velocity_mrad_s"].astype(np.float64) * _RAD_S_PER_COUNT
             force, rate = data["force_n"].astype(np.float64), float(data["rate_hz"])
             sensors = tuple(str(s) for s in data["sensors"])
+            cop = data["cop_m"].astype(np.float64) if "cop_m" in data else None
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise BadInputError(f"{path}: is no trial of this data set ({error})") from error
-    if rate != RATE_HZ or sensors != SENSORS or acc.shape != gyro.shape or force.shape != (len(acc), 2, 3):
+    shapes = acc.shape == gyro.shape and {force.shape, force.shape if cop is None else cop.shape} == {(len(acc), 2, 3)}
+    if rate != RATE_HZ or sensors != SENSORS or not shapes:
         raise BadInputError(
             f"{path}: expected {len(SENSORS)} sensors and two belts at {RATE_HZ:g} Hz, as in the others"
         )
     return WalkTrial(
-        person.code, path.stem, condition_of(path.stem), person.mass_kg, person.speed_m_s, acc, gyro, force
+        person.code, path.stem, condition_of(path.stem), person.mass_kg, person.speed_m_s, acc, gyro, force, cop_m=cop
     )

@@ -1,0 +1,242 @@
+"""The centre of pressure from a model: its path on the ground, windows, training, proof and estimates, all in mm."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import grfkit
+from grfkit import GrfModel, StanceSet, Trial, cut_windows
+from grfkit.errors import BadInputError
+from grfkit.estimation.cop import estimate_cop
+from grfkit.evaluation.cop import cop_scores, evaluate_cop
+from grfkit.evaluation.predictions import Predictions
+from grfkit.gait.cop_path import BACKWARD, LOADED_BW, NOT_KNOWN, TOO_FAR, cop_path
+from grfkit.learn.cop_job import train_cop
+from grfkit.learn.folds import LeakError
+from grfkit.records.stance_set import join
+from grfkit.records.target_units import COP_AXES, targets_of, unit_of
+from grfkit.sync.frames import into_lab, lab_rotation
+
+TIME = np.linspace(0.0, 0.8, 81)
+FORCE = 1.1 * np.sin(np.pi * TIME / 0.8)
+
+
+def step(run_m: float = 0.2, belt_m_s: float = 0.75, left_m: float = 0.01) -> np.ndarray:
+    """Return a centre in the lab, forward and left, that runs so far under the foot while the belt carries it back."""
+    share = TIME / TIME[-1]
+    return np.stack([0.3 + run_m * share - belt_m_s * TIME, 0.1 + left_m * share], axis=1)
+
+
+def test_a_path_is_that_under_the_foot_whatever_the_belt_does() -> None:
+    on_belt = cop_path(step(), FORCE, TIME, belt_m_s=0.75, medial_sign=1.0)
+    on_floor = cop_path(step(belt_m_s=0.0), FORCE, TIME, belt_m_s=0.0, medial_sign=1.0)
+    assert not isinstance(on_belt, str)
+    assert not isinstance(on_floor, str)
+    np.testing.assert_allclose(on_belt, on_floor, atol=1e-9)
+    loaded = FORCE >= LOADED_BW
+    assert np.array_equal(np.isfinite(on_belt).all(axis=1), loaded)
+    assert np.ptp(on_belt[loaded, 0]) == pytest.approx(200 * np.ptp(TIME[loaded]) / 0.8)
+    assert np.average(on_belt[loaded], axis=0, weights=FORCE[loaded]) == pytest.approx([0, 0], abs=1e-9)
+
+
+def test_medial_is_left_of_a_right_foot_and_right_of_a_left_one() -> None:
+    right, left = (cop_path(step(), FORCE, TIME, belt_m_s=0.75, medial_sign=s) for s in (1.0, -1.0))
+    assert not isinstance(right, str)
+    assert not isinstance(left, str)
+    np.testing.assert_allclose(right * [1, -1], left, atol=1e-9)
+    assert right[40, 1] - right[20, 1] > 0
+
+
+def test_paths_that_no_foot_makes_are_left_out_by_name() -> None:
+    def path(lab: np.ndarray, force: np.ndarray = FORCE) -> object:
+        return cop_path(lab, force, TIME, belt_m_s=0.75, medial_sign=1.0)
+
+    assert path(step(run_m=-0.1)) == BACKWARD
+    # the belt's speed is wrong by its half, or the other foot is on this belt
+    assert path(step(run_m=0.6)) == TOO_FAR
+    assert path(np.where(np.arange(81)[:, None] < 50, np.nan, step())) == NOT_KNOWN
+    assert path(step(), 0.2 * FORCE) == NOT_KNOWN
+
+
+def test_units_follow_the_axes_and_never_mix() -> None:
+    assert (unit_of(COP_AXES), unit_of(("vgrf",)), targets_of(("cop_along",))) == ("mm", "BW", "cop")
+    with pytest.raises(BadInputError, match=r"mix force \(BW\) and centre of pressure \(mm\)"):
+        targets_of(("vgrf", *COP_AXES))
+
+
+def in_lab(trial: Trial) -> Trial:
+    """Return a simulated trial as grf-sync --forward +x aligns it."""
+    for name, stream in trial.streams.items():
+        if stream.attrs.get("kind") == "force_plate":
+            trial.tree[name] = xr.DataTree(into_lab(stream, lab_rotation("+x", "+z")))
+    return trial
+
+
+@pytest.fixture(scope="module")
+def trials() -> dict[str, Trial]:
+    """Give four people's trials on a treadmill."""
+    made = {}
+    for k in range(1, 5):
+        simulated = grfkit.simulate_trial(seed=k, duration_s=10, surface="treadmill", wearables=("insole",))
+        made[f"P{k}"] = in_lab(simulated.on_true_clock(participant=f"P{k}"))
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(trials: dict[str, Trial], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder with three people's trials as files, the fourth's beside it, a model and its proof."""
+    place = tmp_path_factory.mktemp("cop")
+    (place / "trials").mkdir()
+    for name, trial in trials.items():
+        trial.to_netcdf(place / ("P4.nc" if name == "P4" else f"trials/{name}.nc"))
+    train_cop(place / "trials", out=place / "model", method="ridge")
+    return place
+
+
+@pytest.fixture(scope="module")
+def windows(trials: dict[str, Trial]) -> StanceSet:
+    """Give windows of everybody."""
+    return cut_windows(list(trials.values()), targets="cop", cells="relative")
+
+
+def test_windows_hold_the_simulated_centre_in_mm(windows: StanceSet, trials: dict[str, Trial]) -> None:
+    assert windows.axes == COP_AXES
+    assert windows.data["targets"].attrs["units"] == "mm"
+    assert "(mm)" in repr(windows)
+    assert {"cop_along_mm", "cop_across_mm"} <= set(windows.to_pandas().columns)
+    targets, weight = windows.arrays()[1:]
+    assert weight[:, 50].all()
+    assert weight[:, -1].mean() < 0.5
+    travel = [np.ptp(t[w > 0, 0]) for t, w in zip(targets, weight)]
+    # a runner's foot on the simulated belt: from heel or midfoot to the toes
+    assert 70 < np.median(travel) < 250
+    of_force = cut_windows(list(trials.values()), cells="relative")
+    with pytest.raises(BadInputError, match="sets differ in channels or axes"):
+        join([windows, of_force])
+
+
+def run(capsys: pytest.CaptureFixture[str], name: str, *arguments: object) -> tuple[int, str, str]:
+    """Return exit code, stdout and stderr of a command."""
+    main = importlib.import_module(f"grfkit.cli.{name}").main
+    with patch.object(sys, "argv", [f"grf-{name}", *map(str, arguments)]), pytest.raises(SystemExit) as stop:
+        main()
+    written = capsys.readouterr()
+    return int(stop.value.code or 0), written.out, written.err
+
+
+def test_from_trials_to_a_path_by_commands_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "train", folder / "trials", "--targets", "cop", "--method", "ridge", "--out",
+                         folder / "again")  # fmt: skip
+    assert code == 0, err
+    assert "RMSE in mm" in out
+    assert "mean path" in out
+    assert "BW" not in out
+    code, out, _ = run(capsys, "evaluate", folder / "trials", "--model", folder / "again", "--json")
+    assert code == 0
+    scores = json.loads(out)
+    assert (scores["unit"], scores["participants"]) == ("mm", 3)
+    assert set(scores["band"]["half_width_mm"]) > {"along"}
+    card = (folder / "again" / "CARD.md").read_text()
+    assert "half-widths for a next person" in card
+    assert "mean path" in card
+    assert "rmse_bw" not in json.dumps(scores)
+    code, out, _ = run(capsys, "estimate", folder / "again", folder / "P4.nc", "--out", folder / "path.csv")
+    assert code == 0
+    assert "stated half-widths" in out
+    assert "mm along (median)" in out
+    head, *rows = (folder / "path.csv").read_text().splitlines()
+    assert head == "time [s],left_cop_along [mm],left_cop_across [mm],right_cop_along [mm],right_cop_across [mm]"
+    table = np.genfromtxt(rows, delimiter=",")
+    # nothing in swing, and never both feet of a runner at once
+    both = np.isfinite(table[:, [1, 3]]).all(axis=1)
+    assert 0.2 < np.isfinite(table[:, 1]).mean() < 0.5
+    assert both.mean() < 0.01
+    assert not (table[:, 1:] == 0).all(axis=1).any()
+
+
+def test_the_estimate_runs_as_the_belt_saw_it(folder: Path, trials: dict[str, Trial]) -> None:
+    made = estimate_cop(folder / "model", folder / "P4.nc", out=folder / "path.nc")
+    truth = cut_windows(trials["P4"], targets="cop", cells="relative")
+    targets, weight = truth.arrays()[1:]
+    off = []
+    for start, contact, side, target, w in zip(
+        truth.data["start_s"].values, truth.scalar("contact_s"), truth.per_stance("side"), targets, weight
+    ):
+        curve = made.feet[side]
+        at = np.interp(start + np.linspace(0, contact, 101), curve.time_s, curve.cop_mm[:, 0])
+        off.append(np.abs(at - target[:, 0])[(w > 0) & np.isfinite(at)])
+    assert 0 < np.median(np.concatenate(off)) < 40
+    with xr.open_datatree(folder / "path.nc", engine="h5netcdf") as tree:
+        assert tree.attrs["artefact"] == "cop_estimate"
+        assert tree["cop_left"]["cop_along_mm"].attrs["units"] == "mm"
+    with pytest.raises(LeakError):
+        estimate_cop(folder / "model", folder / "trials" / "P1.nc")
+
+
+def test_scores_are_those_of_errors_that_are_known(windows: StanceSet) -> None:
+    found = evaluate_cop(windows, method="ridge")
+    # the blind row 3 mm along and 4 mm across off everywhere, the headline exact
+    data = found.data.copy(deep=True)
+    exact = np.asarray(data["measured"].values)
+    data["predicted"].values[:] = exact[None]
+    data["predicted"].values[0] += np.asarray([3.0, 4.0], dtype=np.float32)
+    scores = cop_scores(Predictions(data))
+    mean = scores["methods"]["mean curve"]["mean"]
+    assert [mean[d]["median"] for d in ("along", "across", "distance")] == pytest.approx([3, 4, 5], abs=1e-3)
+    assert scores["against"]["mean curve"]["mean"] == pytest.approx(-5, abs=1e-3)
+    assert "is better than the mean path" in scores["words"][0]
+    data["predicted"].values[-1] += 9.0
+    assert "is worse than the mean path" in cop_scores(Predictions(data))["words"][0]
+
+
+def test_whatever_takes_force_refuses_it_in_one_line(
+    folder: Path, windows: StanceSet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(BadInputError, match=r"is of the centre of pressure \(mm\), not of force"):
+        GrfModel.load(folder / "model")
+    with pytest.raises(BadInputError, match=r"not of force \(BW\)"):
+        grfkit.train(windows, method="ridge")
+    with pytest.raises(BadInputError, match=r"not of force \(BW\)"):
+        grfkit.evaluate(windows, method="ridge")
+    with pytest.raises(BadInputError, match=r"not of force \(BW\)"):
+        grfkit.estimate(folder / "model", folder / "P4.nc")
+    for name, *arguments in (
+        ("quantize", "export", folder / "model", "--out", folder / "bundle"),
+        ("evaluate", folder / "trials", "--model", folder / "model", "--compare", "ridge,mlp"),
+        ("train", folder / "trials", "--targets", "cop", "--network", "lstm", "--out", folder / "m"),
+        ("estimate", folder / "model", folder / "P4.nc", "--out", folder / "p.mot"),
+        ("estimate", folder / "model", folder / "P4.nc", "--out", folder / "p.csv", "--mass-kg", "70"),
+    ):
+        code, _, err = run(capsys, str(name), *arguments)
+        assert code == 2, (name, err)
+        assert len(err.strip().splitlines()) == 1, err
+        assert "centre of pressure" in err, err
+    assert not (folder / "bundle").exists()
+    assert not (folder / "p.csv").exists()
+
+
+def test_trials_without_a_centre_a_speed_or_a_direction_are_refused(trials: dict[str, Trial]) -> None:
+    trial = grfkit.simulate_trial(seed=1, duration_s=6, surface="treadmill", wearables=("insole",))
+    plain = trial.on_true_clock(participant="P9")
+    with pytest.raises(BadInputError, match=r"global frame.*--forward"):
+        cut_windows(plain, targets="cop")
+    laid = in_lab(plain)
+    name = next(n for n in laid.streams if n.startswith("reference/"))
+    del laid.tree.attrs["speed_m_s"]
+    with pytest.raises(BadInputError, match=r"states no speed.*--speed-m-s"):
+        cut_windows(laid, targets="cop")
+    laid.tree[name] = xr.DataTree(laid.streams[name].drop_vars(["cop_x", "cop_y", "cop_z"]))
+    with pytest.raises(BadInputError, match="has no centre of pressure"):
+        cut_windows(laid, targets="cop")
+    with pytest.raises(BadInputError, match="learnt of stances"):
+        cut_windows(trials["P1"], targets="cop", window="continuous")
+    with pytest.raises(BadInputError, match="not from landmarks"):
+        cut_windows(trials["P1"], targets="cop", kinds=("landmarks",))
