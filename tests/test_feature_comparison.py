@@ -51,14 +51,43 @@ def verdicts(of: Table, names: tuple[str, ...], macs: dict[str, int] | None = No
 
 
 def test_a_gain_that_the_control_has_too_is_no_help() -> None:
-    of = table({"mlp": (0.5, 0.0), "gru": (0.5, 0.5), "lstm": (-0.5, 0.0), "cnn1d": (0.0, 0.0)})
-    words = {row.network: row.word for row in helped(of, ("mlp", "gru", "lstm", "cnn1d"), "both")}
-    assert words == {"mlp": "helped", "gru": "not helped", "lstm": "harmed", "cnn1d": "not helped"}
+    of = table({"mlp": (0.5, 0.0), "gru": (0.5, 0.5), "lstm": (-0.5, 0.0), "cnn1d": (0.0, 0.0), "tcn": (-0.5, -0.5)})
+    rows = helped(of, ("mlp", "gru", "lstm", "cnn1d", "tcn"), "both")
+    words = {row.network: row.word for row in rows}
+    # the TCN errs more with anybody's features: no harm by what they say
+    assert words == {
+        "mlp": "helped", "gru": "not helped", "lstm": "harmed", "cnn1d": "not helped", "tcn": "not helped"
+    }  # fmt: skip
+    assert [row.network for row in rows if row.excluded] == ["cnn1d"]
+    assert [row.network for row in rows if row.costs_inputs] == ["tcn"]
     noisy = table({"mlp": (0.05, 0.0)}, noise=0.5)
     assert helped(noisy, ("mlp",), "both")[0].word == "undecided"
     verdict, why = verdicts(of, ("mlp", "gru", "lstm", "cnn1d"))[1]
     assert verdict == "contradicted"
     assert "the control is not silent: features of others alone lower the error of gru" in why
+
+
+def test_a_network_that_errs_more_with_anybodys_features_contradicts_nothing() -> None:
+    # of little training: more error with own features and with others', with a spread that excludes no gain over others
+    rng = np.random.default_rng(5)
+    plan = Plan(("mlp", "lstm"), ("none", "both"), 1, 2)
+    person = dict(zip(PEOPLE, rng.normal(5, 0.5, len(PEOPLE))))
+    rise = {0: 0.6, 1: 0.6, 2: 0.6}
+    errors = {
+        cell: {
+            p: v + (cell.features != "none") * rise[cell.others] + float(rng.normal(0, 0.3)) for p, v in person.items()
+        }
+        for cell in plan.cells()
+    }
+    of = Table(errors, PEOPLE)
+    mlp = helped(of, ("mlp",), "both")[0]
+    assert (mlp.given.low > 0, mlp.word, mlp.excluded, mlp.costs_inputs) == (True, "not helped", False, True)
+    found = verdicts(of, ("mlp", "lstm"))
+    for number, name in ((1, "mlp"), (2, "lstm")):
+        verdict, why = found[number]
+        assert verdict == "undecided"
+        assert f"with any features {name} errs more, and not shown to err more with people's own" in why
+        assert "too little training, which decides nothing" in why
 
 
 def test_claims_of_errors_as_the_study_has_them_are_supported_as_far_as_they_can_be() -> None:
@@ -135,6 +164,11 @@ def test_a_plan_takes_the_richest_features_and_refuses_what_tells_nothing() -> N
     assert len(feature_plan("all", "", recipe, data).networks) == 11
     assert feature_plan("mlp", "shuffled,side,alignment", recipe, data).features == ("none", "side", "alignment")
     assert feature_plan("mlp", "none", recipe, data).features == ("none",)
+    frozen = feature_plan("mlp,resnet50-frozen", "none", recipe, data).networks
+    assert frozen == ("mlp", "resnet50-frozen")
+    method: Any = feature_method(Cell("resnet50-frozen"), recipe)
+    # by another name, so that no claim of the study counts it
+    assert (method.name, method.network.name, method.network.trunk) == ("resnet50-frozen", "resnet50", "frozen")
     healthy = {p: Person(hka_left_deg=float(k), hka_right_deg=0.5, hka_method="stated", affected="none") for k, p in
                enumerate("abc")}  # fmt: skip
     assert feature_plan("mlp", "", recipe, with_people(data, healthy)).features == ("none", "alignment")

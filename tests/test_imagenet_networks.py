@@ -16,6 +16,7 @@ from grfkit.errors import BadInputError
 from grfkit.learn.everyone import whole_fold
 from grfkit.learn.model import GrfModel
 from grfkit.learn.networks import Shape, build, imagenet_network_names, network_config
+from grfkit.learn.networks.imagenet import ImagenetBody
 from grfkit.learn.networks.inception3 import Inception3
 from grfkit.learn.networks.planes import completed, picture, planes_of
 from grfkit.learn.networks.resnet50 import Resnet50
@@ -138,3 +139,23 @@ def test_files_that_are_no_weights_are_refused_and_nothing_else_is_unpickled(tmp
     torch.save([1, 2], path)
     with pytest.raises(BadInputError, match="no state_dict"):
         start(path)
+
+
+def test_a_frozen_trunk_of_random_weights_gives_numbers_of_use_and_each_window_passes_it_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = made_up("abc", each=2)
+    maps: list[torch.Tensor] = []
+    whole = ImagenetBody._map
+    monkeypatch.setattr(ImagenetBody, "_map", lambda body, part: maps.append(whole(body, part)) or maps[-1])
+    # the one whose numbers grow most
+    config = network_config("inception3", pixels=SMALL["inception3"], hidden=8, trunk="frozen")
+    model = fit(config, TrainConfig(epochs=4, patience=0, batch=4), data, whole_fold(data, 0))
+    # once together for the statistics of the norms, once one by one for the four epochs
+    assert [len(columns) for columns in maps] == [data.size, *[1] * data.size]
+    # as they came from the random weights alone, Inception's were about 100,000
+    assert 0.1 < float(torch.cat(maps[1:]).std()) < 10
+    others = made_up("de", each=2)
+    before = model.predict(others)
+    assert np.isfinite(before).all()
+    np.testing.assert_allclose(model.predict(others), before)

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -93,10 +94,14 @@ def attempted(name: str, measure: Callable[[], Rows]) -> tuple[Rows, float]:
     return figures, time.perf_counter() - start
 
 
-def write(out: Path, figures: Rows, markdown: str) -> None:
-    """Write figures as JSON, and their tables beside them."""
+def write(out: Path, figures: Rows, markdown: str, *, compact: bool = False) -> None:
+    """Write figures as JSON, and their tables beside them; ``compact``: every innermost list and object on one line."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.with_suffix(".json").write_text(json.dumps(figures, indent=1, default=float) + "\n", encoding="utf-8")
+    text = json.dumps(figures, indent=1, default=float) + "\n"
+    if compact:
+        # a line break never stands within a text of JSON, so that only the space between values goes
+        text = re.sub(r"\{[^{}\[\]]*\}|\[[^{}\[\]]*\]", lambda found: re.sub(r"\s*\n\s*", " ", found.group()), text)
+    out.with_suffix(".json").write_text(text, encoding="utf-8")
     out.with_suffix(".md").write_text(markdown, encoding="utf-8")
 
 

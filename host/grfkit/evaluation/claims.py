@@ -25,10 +25,16 @@ CLAIMS = (
     "ResNet50 and Inception err more than the hybrids (1D- and 2D-CNN-LSTM), at a higher cost",
 )
 
+_EXCLUDED = f"a gain of {100 * LEAST_GAIN:.0f} % of the error is excluded, over none and over those of others"
+
 
 @dataclass(frozen=True)
 class Claim:
     """A claim and what these data say of it.
+
+    A claim is contradicted by what runs against it beyond the control: more error with people's own features than
+    without *and* than with those of others, or a gain that would matter excluded over both. An error that rises with
+    anybody's features is the cost of more inputs, or of too little training, and leaves a claim undecided.
 
     Attributes
     ----------
@@ -82,18 +88,25 @@ def _every_but_one(rows: Sequence[Help]) -> Claim:
     if not rows:
         return _not_tested(1, "no network was trained with features")
     asked = [n for n in TEN if n != UNHELPED]
-    by_word = {w: [row.network for row in rows if row.word == w] for w in ("helped", "harmed", "not helped")}
+    shown = [row.network for row in rows if row.word == "helped"]
+    harmed = [row.network for row in rows if row.word == "harmed"]
+    without_gain = [row.network for row in rows if row.excluded and row.word not in ("helped", "harmed")]
     verdict: Verdict = "undecided"
-    if by_word["harmed"] or by_word["not helped"]:
-        verdict, why = "contradicted", "; ".join(f"{w}: {', '.join(names)}" for w, names in by_word.items() if names)
-        why += f" (a gain of {100 * LEAST_GAIN:.0f} % of the error is excluded)" if by_word["not helped"] else ""
-    elif len(by_word["helped"]) == len(asked):
+    if harmed or without_gain:
+        verdict = "contradicted"
+        parts = [f"more error with them than without, and than with those of others: {', '.join(harmed)}"] * bool(
+            harmed
+        )
+        parts += [f"no gain in {', '.join(without_gain)} ({_EXCLUDED})"] * bool(without_gain)
+        why = "; ".join(parts) + (f"; helped: {', '.join(shown)}" if shown else "")
+    elif len(shown) == len(asked):
         verdict, why = "supported", f"all {len(asked)} are helped, and more than by the features of others"
     else:
         lacking = [n for n in asked if n not in {row.network for row in rows}]
-        why = f"{len(by_word['helped'])} of {len(rows)} are shown to be helped, none is shown not to be"
+        why = f"{len(shown)} of {len(rows)} are shown to be helped, none is shown not to be"
         why += f"; not trained: {', '.join(lacking)}" if lacking else ""
-    return Claim(1, CLAIMS[0], verdict, why + _loud(rows), _power(rows), {row.network: _of_help(row) for row in rows})
+    why += _costly(rows) + _loud(rows)
+    return Claim(1, CLAIMS[0], verdict, why, _power(rows), {row.network: _of_help(row) for row in rows})
 
 
 def _unhelped(rows: Sequence[Help]) -> Claim:
@@ -105,13 +118,12 @@ def _unhelped(rows: Sequence[Help]) -> Claim:
     if row.word == "helped":
         verdict, why = "contradicted", f"it is helped, by {-100 * row.given.mean / row.without:.1f} % of its error"
     elif row.word == "harmed":
-        verdict, why = (
-            "supported",
-            f"it errs more with them, by {100 * row.given.mean / row.without:.1f} % of its error",
-        )
-    elif row.word == "not helped":
-        verdict, why = "supported", f"a gain of {100 * LEAST_GAIN:.0f} % of its error is excluded"
-    return Claim(2, CLAIMS[1], verdict, why + _loud(rows), _power(rows), {UNHELPED: _of_help(row)})
+        more = f"{100 * row.given.mean / row.without:.1f} % of its error"
+        verdict, why = "supported", f"it errs more with them, by {more}, and more than with those of others"
+    elif row.excluded:
+        verdict, why = "supported", _EXCLUDED
+    why += _costly(rows) + _loud(rows)
+    return Claim(2, CLAIMS[1], verdict, why, _power(rows), {UNHELPED: _of_help(row)})
 
 
 def _first(table: Table, networks: Sequence[str], features: str, how: str) -> Claim:
@@ -200,6 +212,19 @@ def _below(p: Paired) -> bool:
 
 def _above(p: Paired) -> bool:
     return p.p_holm is not None and p.p_holm < ALPHA and p.low > 0
+
+
+def _costly(rows: Sequence[Help]) -> str:
+    """Return a sentence where features raise an error as those of others do: that says nothing of their truth."""
+    costly = [row.network for row in rows if row.costs_inputs]
+    if not costly:
+        return ""
+    err = "err" if len(costly) > 1 else "errs"
+    return (
+        f"; with any features {', '.join(costly)} {err} more, and not shown to err more"
+        " with people's own than with those of others: the cost of more inputs or of too little training, which"
+        " decides nothing"
+    )
 
 
 def _loud(rows: Sequence[Help]) -> str:

@@ -238,7 +238,9 @@ def _help_lines(rows: Sequence[Mapping[str, Any]], features: str) -> list[str]:
 
 _LEGEND = (
     "mean over people (95 %), lower in so many of them; helped: less than without and less than with those of others",
-    "(the control), p after Holm under .05; gain seen: what these people would show with a power of .8, % of the error",
+    "(the control), p after Holm under .05; harmed: more than both; not helped: a gain of 2 % of the error is excluded",
+    "(where those of others cost as much, more inputs or too little training do it, not what the features say);",
+    "gain seen: what these people would show with a power of .8, % of the error",
 )
 
 

@@ -81,8 +81,13 @@ class Help:
     presence
         Error with the features of others less error without: what their mere presence does.
     word
-        ``helped`` (``given`` and ``true`` below 0, p after Holm under .05), ``harmed`` (``given`` above 0), ``not
-        helped`` (a gain of :data:`LEAST_GAIN` is excluded, at a level shared among the networks), or ``undecided``.
+        ``helped`` (``given`` and ``true`` below 0, p after Holm under .05); ``harmed`` (both above 0: what costs as
+        much with the features of others is the cost of more inputs, no harm by what they say); ``not helped`` (a gain
+        of :data:`LEAST_GAIN` over none, or over those of others, is excluded at a level shared among the networks); or
+        ``undecided``.
+    excluded
+        Whether a gain of :data:`LEAST_GAIN` is excluded both over none and over those of others, in a network that does
+        not err more for having features at all.
     least
         A gain of :data:`LEAST_GAIN`, in the error's unit.
     seen
@@ -100,6 +105,12 @@ class Help:
     word: str
     least: float
     seen: float | None
+    excluded: bool
+
+    @property
+    def costs_inputs(self) -> bool:
+        """Return whether the error rises with features, and is not shown to be above that with those of others."""
+        return self.given.low > 0 and self.word != "harmed"
 
 
 def helped(table: Table, networks: Sequence[str], features: str) -> list[Help]:
@@ -124,17 +135,19 @@ def _help(network: str, none: Errors, own: Errors, other: Errors, features: str,
     given, true = paired(own, none), paired(own, other)
     without = float(np.mean(list(none.values())))
     least = LEAST_GAIN * without
-    strict = [paired(own, base, level=1 - ALPHA / family) for base in (none, other)]
+    strict = [paired(own, base, level=1 - ALPHA / family).low > -least for base in (none, other)]
+    tested = given.p is not None
     word = "undecided"
     if p is not None and p < ALPHA and given.high < 0 and true.high < 0:
         word = "helped"
-    elif given.p is not None and given.p * family < ALPHA and given.low > 0:
+    elif all(part.p is not None and part.p * family < ALPHA and part.low > 0 for part in (given, true)):
         word = "harmed"
-    elif given.p is not None and any(part.low > -least for part in strict):
+    elif tested and any(strict):
         word = "not helped"
     seen = [detectable(own, base, family=family) for base in (none, other)]
     most = None if None in seen else max(part for part in seen if part is not None)
-    return Help(network, features, without, given, true, paired(other, none), p, word, least, most)
+    excluded = tested and all(strict) and given.low <= 0
+    return Help(network, features, without, given, true, paired(other, none), p, word, least, most, excluded)
 
 
 def detectable(one: Errors, other: Errors, *, family: int = 1) -> float | None:

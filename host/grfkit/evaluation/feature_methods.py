@@ -25,6 +25,8 @@ LINEAR = ("ridge", "kernel ridge")
 """Compared whatever is named, with the same inputs; trained once, for no random number is in them."""
 FROM_IMAGENET = " (ImageNet)"
 """After the name of a network that starts from a user's own weights of ImageNet."""
+FROZEN = "-frozen"
+"""After the name of a network of images whose trunk stays at its random weights: cheap, and not the study's."""
 EVERY = "all"
 """In place of names: every network of the preset, or of signals."""
 
@@ -125,7 +127,8 @@ def feature_plan(
     """
     preset = preset_of(recipe)
     listed = tuple(preset.networks_by_name()) if preset and preset.networks else network_names()
-    known = tuple(dict.fromkeys((*listed, *network_names(), *imagenet_network_names())))
+    images = imagenet_network_names()
+    known = tuple(dict.fromkeys((*listed, *network_names(), *images, *(n + FROZEN for n in images))))
     asked = [part.strip() for part in compare.split(",")] if isinstance(compare, str) else [str(n) for n in compare]
     asked = list(listed) if asked == [EVERY] else [as_choice(n, known) for n in asked if n and n not in LINEAR]
     if (wrong := [n for n in asked if n not in known]) or len(set(asked)) < len(asked) or not asked:
@@ -196,7 +199,7 @@ def feature_method(cell: Cell, recipe: Recipe, weights: Sequence[Weights] = ()) 
 
 def _network(full_name: str, recipe: Recipe, weights: Sequence[Weights]) -> NetworkConfig:
     """Return the preset's or the recipe's settings of a network, or its own defaults."""
-    name = full_name.removesuffix(FROM_IMAGENET)
+    name = full_name.removesuffix(FROM_IMAGENET).removesuffix(FROZEN)
     preset = preset_of(recipe)
     settings = {"name": name} if preset is None else preset.networks_by_name().get(name, {"name": name})
     if recipe.network.get("name") == name:
@@ -204,6 +207,8 @@ def _network(full_name: str, recipe: Recipe, weights: Sequence[Weights]) -> Netw
     # how features enter is asked of all networks alike
     if "statics_by" in recipe.network:
         settings = settings | {"statics_by": recipe.network["statics_by"]}
-    if name != full_name:
+    if full_name.endswith(FROZEN):
+        settings = settings | {"trunk": "frozen"}
+    if full_name.endswith(FROM_IMAGENET):
         settings = settings | {"imagenet": next(w.file for w in weights if w.network == name)}
     return network_config(**settings)

@@ -2,239 +2,222 @@
 
 Do knee alignment and affected side help networks to estimate force? Every network and linear method on the same folds,
 without these facts, with them, and with those of somebody else (the control); healthy walkers, simulated ones whose
-truth is known, and real forces with a dose added. Finished folds are kept under build/bench/knee, so that a run that
-was stopped goes on.
+truth is known, and real forces with a dose added. Networks are added one by one, the cheap ones first, and every fit is
+kept under build/bench/knee: a run that was stopped goes on, and one with more seeds trains those alone.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from grfkit import evaluate
-from grfkit.evaluation.feature_comparison import feature_words
+from grfkit.evaluation.feature_methods import Cell, feature_method
+from grfkit.learn.batches import Windows, matching_channels
+from grfkit.learn.cost import milliseconds
+from grfkit.learn.networks import Shape, build
+from grfkit.learn.recipe import Recipe, recipe_of
 from grfkit.records.stance_set import StanceSet
 
 from .. import harness
 from ..harness import Rows
 from . import sets
+from .page import markdown
 
 DOSES_BW_PER_DEG = (0.0, 0.002, 0.004, 0.008)
 """Added to the medial force: k x alignment x half-sine of stance. The phantom of gain 1 has .004."""
-SMALL, TEN = ("mlp", "lstm", "cnn1d", "cnn1d_lstm"), "all"
-"""Networks of the quick mode; every one of the preset."""
+SMALL = ("mlp", "lstm", "cnn1d", "cnn1d_lstm")
+"""Networks of the quick mode."""
+EIGHT = ("lstm", "cnn1d", "mlp", "bilstm", "gru", "cnn1d_lstm", "cnn2d", "cnn2d_lstm")
+TEN = (*EIGHT, "resnet50-frozen", "inception3-frozen")
+"""The study's ten, the cheap ones first. Trunks of ResNet50 and Inception stay at random weights: trained, they take
+about a minute an epoch, a day for every table."""
+DRAWS = 2
+"""Exchanges of features between people."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long networks are trained.
+
+    Attributes
+    ----------
+    kind
+        Of the preset: ``fixed`` networks start from ridge, ``faithful`` ones are alone.
+    epochs, batch, lr
+        By learning curves of three people who were left out of each of three folds' training (accelerometers). The
+        preset's batches of 32 are one or two steps an epoch of 36 stances: 40 epochs of networks alone ended at 17 % of
+        the range, 150 of batches of 8 at 12 %, ridge at 10 %.
+    """
+
+    kind: str
+    epochs: int
+    batch: int = 8
+    lr: float = 1e-3
+    folds: int = 4
+
+    def recipe(self) -> Recipe:
+        """Return the preset's recipe with this training."""
+        recipe = recipe_of("sugiarto2025", self.kind)
+        train = {"epochs": self.epochs, "batch": self.batch, "lr": self.lr, "balance": "range"}
+        return recipe.model_copy(update={"train": recipe.train.model_copy(update=train), "k": self.folds})
+
+
+FROM_RIDGE, ALONE = Budget("fixed", 20), Budget("faithful", 150)
+QUICK = Budget("fixed", 20, 32, 3e-3, 5)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One comparison: its set, networks, features, trainings of each network, and what is asked of it."""
+    """One comparison: its set, networks, features, training, and what is asked of it."""
 
     name: str
     make: Callable[[], StanceSet]
-    networks: str
+    networks: tuple[str, ...]
     features: str
     asks: str
-    seeds: int = 1
-    kind: str = "fixed"
+    budget: Budget = FROM_RIDGE
 
 
 def parts(*, quick: bool) -> list[Part]:
-    """Return the comparisons in order: the quick ones train few networks for few epochs on some stances."""
-    each, people = (16, 24) if quick else (60, 60)
-    seeds = 1 if quick else 3
-    names = ",".join(SMALL) if quick else TEN
-    few = "mlp,lstm" if quick else ",".join(SMALL)
-    rows = [
+    """Return the comparisons in order: the quick ones train few networks on some stances."""
+    return _quick_parts() if quick else _full_parts()
+
+
+def _quick_parts() -> list[Part]:
+    def few() -> StanceSet:
+        return sets.thinned(sets.walkers("joint centres"), 16)
+
+    asks = "do facts of healthy people help?"
+    rows = [Part("12 healthy walkers, joint centres", few, SMALL, "alignment", asks, QUICK)]
+    return rows + _controls(24, ("accelerometers",), ("mlp", "lstm"), QUICK) + _doses(("mlp",), QUICK)
+
+
+def _full_parts() -> list[Part]:
+    def accelerations() -> StanceSet:
+        return sets.walkers("accelerometers")
+
+    def centres() -> StanceSet:
+        return sets.walkers("joint centres")
+
+    def running() -> StanceSet:
+        return sets.runners("joint centres", 30)
+
+    def running_accelerations() -> StanceSet:
+        return sets.runners("accelerometers", 30)
+
+    asks, walkers = "do facts of healthy people help?", "12 healthy walkers"
+    return [
+        Part(f"{walkers}, virtual accelerometers, from ridge", accelerations, TEN, "alignment", asks),
+        Part(f"{walkers}, virtual accelerometers, networks alone", accelerations, TEN, "alignment",
+             "as the study: no path of ridge", ALONE),
+        Part(f"{walkers}, joint centres, from ridge", centres, EIGHT, "alignment", "the same, the knee's place known"),
+        *_controls(24, ("accelerometers",), ("lstm", "cnn1d", "mlp", "cnn1d_lstm"), FROM_RIDGE),
+        Part("20 healthy runners, virtual accelerometers, from ridge", running_accelerations, EIGHT[:6], "alignment",
+             "the same running"),
+        Part("20 healthy runners, joint centres, from ridge", running, EIGHT[:6], "alignment", "the same running"),
+        *_doses(("lstm", "cnn1d", "mlp"), FROM_RIDGE),
+        Part(f"{walkers}, joint centres, networks alone", centres, EIGHT, "alignment", "as the study: no path of ridge",
+             ALONE),
+        *_controls(24, ("joint centres",), ("lstm", "cnn1d", "mlp", "cnn1d_lstm"), FROM_RIDGE),
+    ]  # fmt: skip
+
+
+def _controls(people: int, given: Sequence[str], networks: tuple[str, ...], budget: Budget) -> list[Part]:
+    return [
         Part(
-            "12 healthy walkers, joint centres",
-            lambda: sets.thinned(sets.walkers("joint centres"), each),
-            names,
-            "alignment",
-            "do facts of healthy people help?",
-            seeds,
+            f"{people} SIMULATED walkers, gain {gain:g}, {inputs}",
+            lambda gain=gain, inputs=inputs: sets.phantom(inputs, people=people, gain=gain, each=16),
+            networks,
+            "both",
+            asks,
+            budget,
         )
+        for gain, asks in ((2.0, "positive control"), (0.0, "negative control"))
+        for inputs in given
     ]
-    if not quick:
-        rows += [
-            Part("12 healthy walkers, virtual accelerometers", lambda: sets.walkers("accelerometers"), names,
-                 "alignment",
-                 "the same without the knee's place", seeds),
-            Part("20 healthy runners, joint centres", lambda: sets.runners("joint centres", each), few, "alignment",
-                 "the same running", seeds),
-            Part("12 healthy walkers, joint centres, networks alone", lambda: sets.walkers("joint centres"), names,
-                 "alignment", "as the study: no path of ridge", seeds, "faithful"),
-        ]  # fmt: skip
-    for gain, asks in ((2.0, "positive control"), (0.0, "negative control")):
-        for given in ("accelerometers",) if quick else ("accelerometers", "joint centres"):
-            rows.append(
-                Part(
-                    f"{people} SIMULATED walkers, gain {gain:g}, {given}",
-                    lambda gain=gain, given=given: sets.phantom(given, people=people, gain=gain, each=16),
-                    few,
-                    "both",
-                    asks,
-                    seeds,
-                )
-            )
-    for dose in DOSES_BW_PER_DEG:
-        rows.append(
-            Part(
-                f"12 healthy walkers, accelerations, {dose:g} BW per degree added",
-                lambda dose=dose: sets.dosed(sets.thinned(sets.walkers("accelerometers"), each), dose),
-                "mlp",
-                "alignment",
-                "power",
-                seeds,
-            )
+
+
+def _doses(networks: tuple[str, ...], budget: Budget) -> list[Part]:
+    return [
+        Part(
+            f"12 healthy walkers, accelerations, {dose:g} BW per degree added",
+            lambda dose=dose: sets.dosed(sets.thinned(sets.walkers("accelerometers"), 16), dose),
+            networks,
+            "alignment",
+            "power",
+            budget,
         )
-    return rows
+        for dose in DOSES_BW_PER_DEG
+    ]
 
 
-def compared(part: Part) -> Rows:
-    """Return what a comparison found."""
-    start = time.perf_counter()
+def compared(part: Part, networks: Sequence[str], seeds: int) -> Rows:
+    """Return what a comparison of so many of a part's networks found."""
     (sets.BUILD / "runs").mkdir(parents=True, exist_ok=True)
+    data, recipe = part.make(), part.budget.recipe()
     found = evaluate(
-        part.make(), preset="sugiarto2025", kind=part.kind, compare=part.networks, features=part.features, draws=2,
-        seeds=part.seeds, split="grouped_kfold", out=sets.BUILD / "runs" / file_name(part), force=True,
+        data, config=recipe, compare=",".join(networks), features=part.features, draws=DRAWS,
+        seeds=seeds, out=sets.BUILD / "runs" / file_name(part), force=True,
     )  # fmt: skip
-    document: Rows = found.scores["feature_comparison"]
-    return {"asks": part.asks, "seconds": round(time.perf_counter() - start), "found": document}
+    seconds = found.data["seconds"]
+    return {
+        "asks": part.asks,
+        "kind": part.budget.kind,
+        "training": f"{part.budget.epochs} epochs of batches of {part.budget.batch}, learning rate {part.budget.lr:g}",
+        "lacking": [n for n in part.networks if n not in networks],
+        "seconds": round(float(seconds.sum())),
+        "seconds_a_fit": {n: round(float(seconds.sel(method=n).mean()), 2) for n in networks},
+        "cost": {n: found.scores["comparison"]["cost"][n] for n in networks},
+        "ms": {n: round(_milliseconds(n, recipe, data), 3) for n in networks},
+        "found": found.scores["feature_comparison"],
+    }
+
+
+def _milliseconds(name: str, recipe: Recipe, data: StanceSet) -> float:
+    """Return how long a network takes for one stance, on one thread."""
+    method = feature_method(Cell(name), recipe)
+    network, channels = method.network, matching_channels(data.channels, recipe.train.channels)
+    windows = Windows(data, channels, (), data.axes, memory_mb=0.0)
+    made = build(network.for_windows(windows), Shape(len(channels), 0, len(data.axes)), seed=0)
+    return milliseconds(made, windows.points)
 
 
 def file_name(part: Part) -> str:
-    """Return a folder's name for a comparison."""
-    text = f"{part.name}_{part.networks}_{part.seeds}".lower()
+    """Return a folder's name for a comparison; fits of other networks and seeds lie in it together."""
+    text = f"{part.name} {part.budget.kind}".lower()
     return "".join(c if c.isalnum() else "_" for c in text)
-
-
-def control_rows(figures: Rows) -> list[Rows]:
-    """Return what the features did in every comparison, a row for each method."""
-    lines = []
-    for name, row in figures.items():
-        for one in row["found"]["help"]:
-            if one["axis"] == ("mlgrf" if "added" in name else "overall"):
-                lines.append(
-                    {
-                        "people": name, "asked": row["asks"], "method": one["network"],
-                        "with less without": _interval(one["given"]),
-                        "with less those of others": _interval(one["true"]),
-                        "said": one["word"],
-                    }
-                )  # fmt: skip
-    return lines
-
-
-def _interval(one: dict[str, Any]) -> str:
-    digits = 4 if abs(one["high"]) < 0.1 else 2
-    return f"{one['mean']:+.{digits}f} ({one['low']:+.{digits}f} to {one['high']:+.{digits}f})"
-
-
-def claim_rows(figures: Rows) -> list[Rows]:
-    """Return the study's claims where they were tested on real people as they are."""
-    return [
-        {
-            "people": name,
-            "claim": f"{c['number']}. {c['claim']}",
-            "verdict": c["verdict"],
-            "why": c["why"],
-            "power": c["power"],
-        }
-        for name, row in figures.items()
-        if row["asks"].startswith(("do facts", "as the study", "the same"))
-        for c in row["found"]["claims"]
-    ]
-
-
-def error_rows(figures: Rows) -> list[Rows]:
-    """Return the error of every method without and with features, for real people as they are."""
-    rows = []
-    for name, row in figures.items():
-        if "added" in name:
-            continue
-        by_name: dict[str, Rows] = {}
-        for one in row["found"]["errors"]["overall"]:
-            key = "of others" if one["of_others"] else "without" if one["features"] == "none" else "with"
-            by_name.setdefault(one["network"], {})[key] = one["mean"]
-        for network, values in by_name.items():
-            rows.append({"people": name, "method": network} | {k: round(float(v), 2) for k, v in values.items()})
-    return rows
-
-
-def markdown(figures: Rows) -> str:
-    """Return the page."""
-    quick, done = bool(figures.get("quick")), figures.get("parts", {})
-    lacking = [p.name for p in parts(quick=quick) if p.name not in done]
-    texts = [
-        text
-        for name, row in done.items()
-        for text in ("", f"### {name}", "", "```", *feature_words(row["found"]), "```")
-    ]
-    lines = [
-        "# Do facts of people help? Knee alignment and affected side",
-        "",
-        f"Printed by `python tools/bench knee{' --quick' if quick else ''}`."
-        f" {harness.versions(figures['machine'], but=('python',))}.",
-        "",
-        "Preset `sugiarto2025`, a reconstruction, not replication. Real people are healthy (alignment from their"
-        " static trials, nobody's leg is affected), so that nothing here speaks of patients. *With those of others*:"
-        " trained and asked with the facts of somebody else, the control. Errors: mean over axes of RMSE in % of the"
-        " measured range; where a dose was added, of the medial force in BW.",
-        "",
-        *([f"**Not run:** {'; '.join(lacking)}.", ""] if lacking else []),
-        *(
-            [
-                f"Quick mode: {', '.join(SMALL)} of the preset's ten networks, one training each."
-                " ResNet50, Inception v3 and those of two dimensions are trained in the full mode only.",
-                "",
-            ]
-            if quick
-            else []
-        ),
-        "## What the facts did",
-        "",
-        *harness.table(control_rows(done)),
-        "",
-        "## Errors",
-        "",
-        *harness.table(error_rows(done)),
-        "",
-        "## The study's claims",
-        "",
-        *harness.table(claim_rows(done)),
-        "",
-        "## As grf-evaluate prints it",
-        *texts,
-        "",
-        f"All of it took {sum(row['seconds'] for row in done.values()) / 60:.0f} min (the last runs; kept folds not"
-        " counted).",
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def main() -> None:
     """Run the benchmark."""
     options = harness.parser(__doc__, "knee")
-    options.add_argument("--quick", action="store_true", help="four networks, one training each (ten minutes)")
+    options.add_argument("--quick", action="store_true", help="four networks (ten minutes)")
     options.add_argument("--only", default="", help="parts whose name holds this")
+    options.add_argument("--seeds", type=int, default=1, help="trainings of each network from different starts")
+    options.add_argument(
+        "--minutes", type=float, default=float("inf"), help="begin no other network after so many minutes"
+    )
     request = options.parse_args()
-    out = harness.quick_out(request)
+    out, end = harness.quick_out(request), time.monotonic() + 60.0 * request.minutes
     figures = {
         "machine": harness.machine("torch"),
         "quick": request.quick,
         "parts": harness.earlier(out).get("parts", {}),
     }
-    for part in parts(quick=request.quick):
+    listed = parts(quick=request.quick)
+    for part in listed:
         if request.only not in part.name:
             continue
-        print(f"{part.name} ...", flush=True)
-        figures["parts"][part.name] = compared(part)
-        # after every part: what was stopped has its rows
-        harness.write(out, figures, markdown(figures))
-    print(markdown(figures))
+        for count in range(1, len(part.networks) + 1):
+            if time.monotonic() > end:
+                break
+            print(f"{part.name}: {part.networks[count - 1]} ...", flush=True)
+            figures["parts"][part.name] = compared(part, part.networks[:count], request.seeds)
+            # after every network: what was stopped has its rows
+            harness.write(out, figures, markdown(figures, listed), compact=True)
+    print(markdown(figures, listed))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,9 @@ from .planes import Planes, completed, over_time, picture, planes_of
 if TYPE_CHECKING:
     from ..batches import Windows
 
+KEPT = 2000
+"""Windows of which a frozen trunk keeps its map's columns, so that every epoch need not work them out anew: chosen by
+hand, 60 kB each."""
 AT_ONCE = 32
 """Pictures that go through a trunk together where nothing is learnt: chosen by hand, a few hundred MB."""
 UPWARDS = 4
@@ -39,7 +43,8 @@ class ImagenetConfig(NetworkConfig):
     layers
         Convolutions over time of the decoder.
     trunk
-        ``trained`` or ``frozen``: what it starts from stays, and the decoder alone learns.
+        ``trained`` or ``frozen``: what it starts from stays, and the decoder alone learns. Of random weights the norms
+        take the statistics of the training windows once, without which such a trunk's numbers grow beyond all use.
     imagenet
         File with weights of ImageNet, by torchvision's names (.pth or .safetensors); empty: random ones.
     imagenet_sha256
@@ -74,6 +79,7 @@ class ImagenetBody(Body):
         rows = completed(config.planes, channels)
         self.register_buffer("index", torch.tensor(rows, dtype=torch.long), persistent=False)
         self.trunk = trunk
+        self._kept: dict[bytes, Tensor] = {}
         self.narrow = nn.Conv1d(width, config.hidden, 1)
         self.decoder = nn.ModuleList(
             nn.Conv1d(config.hidden, config.hidden, 5, padding=2) for _ in range(config.layers)
@@ -82,6 +88,9 @@ class ImagenetBody(Body):
     def train(self, mode: bool = True) -> ImagenetBody:
         """Return the body in training or not; what is frozen keeps its batch statistics."""
         super().train(mode)
+        if not mode:
+            # weights may be loaded or moved to another device before it is trained on
+            self._kept.clear()
         if self.config.trunk == "frozen":
             self.trunk.eval()
         return self
@@ -101,14 +110,49 @@ class ImagenetBody(Body):
         if learns:
             return self.trunk(picture(inputs, self.index, self.config.pixels)).mean(dim=2)
         with torch.no_grad():
-            parts = [
-                self.trunk(picture(part, self.index, self.config.pixels)).mean(dim=2) for part in inputs.split(AT_ONCE)
-            ]
-        return torch.cat(parts)
+            return self._known(inputs) if self._still() else torch.cat([*map(self._map, inputs.split(AT_ONCE))])
+
+    def _map(self, inputs: Tensor) -> Tensor:
+        return self.trunk(picture(inputs, self.index, self.config.pixels)).mean(dim=2)
+
+    def _still(self) -> bool:
+        """Return whether a window's columns stay as they are from epoch to epoch."""
+        return self.config.trunk == "frozen" and self.training
+
+    def _known(self, inputs: Tensor) -> Tensor:
+        """Return the columns of windows, those seen before from memory; one at a time, so that no order matters."""
+        found = []
+        for part in inputs.split(1):
+            key = part.detach().cpu().numpy().tobytes()
+            columns = self._kept.get(key)
+            if columns is None:
+                columns = self._map(part)
+                if len(self._kept) < KEPT:
+                    self._kept[key] = columns
+            found.append(columns)
+        return torch.cat(found)
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Return the decoder's parameters, then the trunk's."""
         return [[*self.narrow.parameters(), *self.decoder.parameters()], list(self.trunk.parameters())]
+
+    def settle(self, passes: Callable[[], None]) -> None:
+        """Give the norms of a frozen trunk of random weights the statistics of ``passes``, which go through it once."""
+        if self.config.trunk != "frozen" or self.config.imagenet:
+            return
+        # in evaluation windows go through together
+        self.eval()
+        norms = [m for m in self.trunk.modules() if isinstance(m, nn.BatchNorm2d)]
+        usual = [norm.momentum for norm in norms]
+        for norm in norms:
+            # the plain mean over all that passes
+            norm.momentum = None
+            norm.reset_running_stats()
+            norm.train()
+        passes()
+        for norm, momentum in zip(norms, usual):
+            norm.momentum = momentum
+            norm.eval()
 
     def start(self) -> None:
         """Give the trunk the weights of the configuration's file; without one do nothing.
