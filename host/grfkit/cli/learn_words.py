@@ -84,7 +84,8 @@ def _windows(cut: str) -> str:
 
 def scores_text(scores: dict[str, Any]) -> str:
     """Return the table of an evaluation and what it says."""
-    from ..learn.card import beaten, stance_measures, table_text
+    from ..learn.card import stance_measures, table_text
+    from ..report.headline import axis_words, headline
 
     leaks = [f"LEAKS: {leak}; these figures are no headline" for leak in scores["leaks"]]
     cut = f"windows cut by {scores['cut']}" if scores["window"] == "stance" else "continuous windows"
@@ -92,13 +93,17 @@ def scores_text(scores: dict[str, Any]) -> str:
     # of clips, papers print the error over all samples of a person
     stance = scores["window"] == "stance"
     measures = stance_measures(scores) if stance else ("rmse_bw", "mae_percent_bw", "r_samples")
+    first = headline(scores)
     lines = [
+        first.text,
+        *(f"  {line}" for line in first.lines if line),
+        "",
         head,
         *leaks,
         "",
         table_text(scores, measures=measures),
         "",
-        *(beaten(scores, axis) for axis in scores["axes"]),
+        *(axis_words(scores, axis) for axis in scores["axes"]),
     ]
     for axis, band in scores["bands"].items():
         if "half_width_bw" in band:

@@ -34,6 +34,7 @@ from ..learn.window_sources import WindowSource, load_sets
 from ..records.stance_set import StanceSet
 from ..sync.request import as_several
 from .comparison import compared_methods, comparison, comparison_csv, costs
+from .drawn import drawn
 from .feature_comparison import compare_features, features_csv, people_csv
 from .feature_methods import compares_features, feature_plan
 from .given_model import evaluate_given, packaged_model
@@ -351,6 +352,8 @@ def _with_about(
         "headline_regime": recipe.regime,
         "excluded": data.excluded,
         "findings": list(findings),
+        "baselines": [m.name for m in baseline_methods(data)],
+        "drawn": drawn(predictions, predictions.scores["headline"]),
     }
     return replace(predictions, scores=about | predictions.scores)
 

@@ -19,6 +19,7 @@ from ..provenance import Provenance
 from ..records.by_hand import told_by
 from ..records.participants import seen_among
 from ..records.stance_set import StanceSet
+from .drawn import drawn
 from .methods import baseline_methods
 from .predictions import Predictions, predict_folds
 from .scores import scores
@@ -110,6 +111,8 @@ def evaluate_given(asked: str, data: StanceSet, recipe: Recipe, *, other_people:
         "people": list(data.participants),
         "headline_regime": "",
         "excluded": data.excluded,
+        "baselines": [m.name for m in baseline_methods(data)],
+        "drawn": drawn(predictions, method.name),
         "findings": [
             "baselines are trained on the other people given here; the packaged model knows none of them",
             *statement(others),

@@ -10,6 +10,7 @@ from typing import Any
 from ..artefacts import written_together, written_whole
 from ..documents import document_bytes
 from ..errors import BadInputError
+from ..report.headline import axis_words, headline
 from ..stats.curves import MEASURES, OVER_SAMPLES
 from .balance import LEAST_STANCES
 from .outputs import CARD, EVALUATION, SEARCH
@@ -274,23 +275,8 @@ def stance_measures(evaluation: dict[str, Any]) -> tuple[str, ...]:
 
 def _verdict(evaluation: dict[str, Any]) -> str:
     """Return in words whether the network beats the baselines."""
-    return " ".join(beaten(evaluation, axis) for axis in evaluation["axes"])
-
-
-def beaten(evaluation: dict[str, Any], axis: str) -> str:
-    """Return one sentence: which baselines the headline method beats on an axis, and which not."""
-    headline, comparisons = evaluation["headline"], evaluation["comparisons"].get(axis, {})
-    if "note" in comparisons:
-        return f"{axis}: {comparisons['note']}."
-    # difference of errors, headline minus baseline: an interval wholly below 0 is better
-    better = [m for m, comparison in comparisons.items() if comparison["high"] is not None and comparison["high"] < 0]
-    rest = [m for m in comparisons if m not in better]
-    text = (
-        f"{axis}: {headline} is better than {', '.join(better)}" if better else f"{axis}: {headline} beats no baseline"
-    )
-    if rest and better:
-        text += f"; not shown to be better than {', '.join(rest)}"
-    return text + " (95 % interval of the paired difference)."
+    found = headline(evaluation)
+    return " ".join([f"**{found.text}.**", *(axis_words(evaluation, axis) for axis in evaluation["axes"])])
 
 
 def _use(spec: ModelSpec, about: About | None = None) -> str:

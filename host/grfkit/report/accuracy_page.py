@@ -11,15 +11,17 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ..arrays import PathLike
-from ..stats.spm import FEWEST
 from .comparison_part import compared_sections
+from .drawn_part import agreement_figures, contacts_drawn, people_figures
 from .feature_part import feature_section
+from .headline import LEVEL, NAMES, axis_words, headline, is_better, is_worse
 from .html import page, write_page
-from .numbers import DASH, fixed
+from .numbers import DASH, fixed, p_value
 from .panel import LegendKey, Panel, PanelAxis, axis, legend
 
 Evaluation = Mapping[str, Any]
-NAMES = {"vgrf": "vertical", "apgrf": "antero-posterior", "mlgrf": "medio-lateral"}
+MOST_FILES = 3
+"""Files named of the source: chosen by eye, one line."""
 _WAYS = {"affine": "gain and offset of the answer", "fine-tune": "network trained further"}
 _SHORT = {"affine": "gain and offset", "fine-tune": "trained further"}
 _MEASURES = (
@@ -37,23 +39,22 @@ _MEASURES = (
 
 def render_accuracy_report(evaluation: Evaluation) -> str:
     """Return the scores of an evaluation as one HTML page that needs nothing else and runs no script."""
-    headline = evaluation["headline"]
+    method = evaluation["headline"]
     return page(
         "accuracy.html",
-        title=f"{headline} for people it has not seen",
+        title=f"{method} for people it has not seen",
+        headline=headline(evaluation),
         facts=_facts(evaluation),
-        leaks=evaluation["leaks"],
         sections=[_section(evaluation, name) for name in evaluation["axes"]],
-        features=_features(evaluation, headline),
+        features=_features(evaluation, method),
         windows=list(evaluation["windows"].items()),
         excluded=sorted(evaluation.get("excluded", {}).items()),
         findings=evaluation.get("findings", []),
-        few=evaluation["participants"] < FEWEST,
-        verdict=_verdict(evaluation),
-        n=evaluation["participants"],
         search=_search(evaluation),
         personal=_personal(evaluation),
         compared=compared_sections(evaluation, NAMES),
+        agreement=agreement_figures(evaluation),
+        contacts_drawn=contacts_drawn(evaluation),
         facts_of_people=feature_section(evaluation),
     )
 
@@ -69,29 +70,20 @@ def write_accuracy_report(path: PathLike, evaluation: Evaluation, *, force: bool
     write_page(path, render_accuracy_report(evaluation), force=force)
 
 
-def _verdict(evaluation: Evaluation) -> str:
-    """Return the colour of the summary: good only where every baseline is beaten on every axis, and nothing leaks."""
-    if evaluation["leaks"]:
-        return "refused"
-    highs = [
-        comparison.get("high")
-        for axes in evaluation["comparisons"].values()
-        for comparison in axes.values()
-        if isinstance(comparison, dict)
-    ]
-    # difference of errors, headline minus baseline: the whole interval below 0
-    beaten = [high is not None and high < 0 for high in highs]
-    return "aligned" if beaten and all(beaten) else "partial" if any(beaten) else "refused"
-
-
 def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     cut = f"stances cut by {evaluation['cut']}" if evaluation["window"] == "stance" else "continuous windows"
     return [
         ("split", evaluation["split"]),
         ("participants", str(evaluation["participants"])),
         ("windows", f"{sum(evaluation['windows'].values())} {cut}"),
-        ("source", evaluation["source"][:120]),
+        ("source", _source(evaluation["source"])),
     ]
+
+
+def _source(source: str) -> str:
+    """Return what was read, of many files the first."""
+    files = source.split("+")
+    return source if len(files) <= MOST_FILES else f"{', '.join(files[:MOST_FILES])} and {len(files) - MOST_FILES} more"
 
 
 def _section(evaluation: Evaluation, name: str) -> dict[str, Any]:
@@ -100,11 +92,12 @@ def _section(evaluation: Evaluation, name: str) -> dict[str, Any]:
     return {
         "name": f"{NAMES.get(name, name)} ({name})",
         "id": name,
-        "sentence": _sentence(evaluation, name),
+        "sentence": axis_words(evaluation, name),
         "worst": f"Worst participant: {group['worst']}, {fixed(group['most'], 3)} BW." if group["worst"] else "",
         "methods": _method_figure(evaluation, name),
         "curves": _curve_figure(evaluation, name),
         "people": _people_figure(evaluation, name),
+        "each": people_figures(evaluation, name),
         "spm": _spm_figure(evaluation, name),
         "spm_words": _spm_words(evaluation, name),
         "heads": [label for _, label, _ in _measures(evaluation, name)],
@@ -115,36 +108,23 @@ def _section(evaluation: Evaluation, name: str) -> dict[str, Any]:
     }
 
 
-def _sentence(evaluation: Evaluation, name: str) -> str:
-    headline, others = evaluation["headline"], evaluation["comparisons"].get(name, {})
-    if "note" in others:
-        return str(others["note"])
-    better = [m for m, comparison in others.items() if comparison["high"] is not None and comparison["high"] < 0]
-    rest = [m for m in others if m not in better]
-    if not better:
-        return f"{headline} beats no baseline."
-    text = f"{headline} is better than {', '.join(better)}"
-    return text + (f"; not shown to be better than {', '.join(rest)}." if rest else ", that is than every baseline.")
-
-
 def _measures(evaluation: Evaluation, name: str) -> list[tuple[str, str, int]]:
     """Return the measures of a table; that of the contact alone only where windows go beyond it."""
     groups = [evaluation["methods"][m][name]["group"] for m in evaluation["methods"]]
     return [m for m in _MEASURES if m[0] != "rmse_contact_bw" or any(m[0] in group for group in groups)]
 
 
-def _row(evaluation: Evaluation, method: str, name: str) -> tuple[str, list[str]]:
+def _row(evaluation: Evaluation, method: str, name: str) -> tuple[str, list[tuple[str, str]]]:
     group = evaluation["methods"][method][name]["group"]
     cells = []
     for measure, _, digits in _measures(evaluation, name):
         if measure not in group:  # of an earlier grfkit
-            cells.append(DASH)
+            cells.append((DASH, ""))
             continue
-        summary = group[measure]
-        text = fixed(summary["mean"], digits)
+        summary, interval = group[measure], ""
         if summary["low"] is not None and measure not in ("r", "r_samples"):
-            text += f" ({fixed(summary['low'], digits)} to {fixed(summary['high'], digits)})"
-        cells.append(text)
+            interval = f"{fixed(summary['low'], digits)} to {fixed(summary['high'], digits)}"
+        cells.append((fixed(summary["mean"], digits), interval))
     lost = evaluation["methods"][method][name]["unanswered"]
     return f"{method} ({lost} windows not answered)" if lost else method, cells
 
@@ -232,10 +212,9 @@ def _spm_words(evaluation: Evaluation, name: str) -> str:
     if spm.get("note"):
         return str(spm["note"]) + "."
     where = ", ".join(f"{c['first']}-{c['last']}" for c in spm["clusters"]) or "nowhere"
-    p = spm["permutation_p"]
     return (
         f"Two-tailed paired SPM, participants as units, alpha {spm['alpha']:.3f}: above the threshold at {where};"
-        f" permutation of signs p = {fixed(p, 4)}."
+        f" permutation of signs p {p_value(spm['permutation_p'])}."
     )
 
 
@@ -244,11 +223,28 @@ def _comparisons(evaluation: Evaluation, name: str) -> list[tuple[str, list[str]
     for method, comparison in evaluation["comparisons"].get(name, {}).items():
         if not isinstance(comparison, dict):
             continue
-        p = DASH if comparison["p_holm"] is None else fixed(comparison["p_holm"], 4)
         interval = f"{fixed(comparison['mean'], 4)} ({fixed(comparison['low'], 4)} to {fixed(comparison['high'], 4)})"
-        note = comparison["note"] or ("" if not comparison["excludes_zero"] else "excludes zero")
-        rows.append((method, [interval, f"{comparison['better']} of {comparison['n']}", p, note]))
+        rows.append(
+            (
+                method,
+                [
+                    interval,
+                    f"{comparison['better']} of {comparison['n']}",
+                    p_value(comparison["p_holm"]),
+                    _judged(comparison),
+                ],
+            )
+        )
     return rows
+
+
+def _judged(comparison: Mapping[str, Any]) -> str:
+    """Return what a comparison shows; an interval without 0 whose p after Holm is not small shows nothing."""
+    if comparison["p_holm"] is None:
+        return "untested, too few people"
+    if is_better(comparison) or is_worse(comparison):
+        return "shown to be better" if is_better(comparison) else "shown to be WORSE"
+    return f"not shown: p after Holm is not under {LEVEL:g}" if comparison["excludes_zero"] else "not shown"
 
 
 def _strata(strata: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
@@ -267,7 +263,7 @@ def _band_words(band: Mapping[str, Any]) -> str:
     text = (
         f"±{fixed(band['half_width_bw'], 3)} BW around the prediction holds {100 * band['within']:.0f} % of the samples"
         f" of {100 * band['level']:.0f} % of new participants; leaving each out in turn it held for"
-        f" {100 * band['held']:.0f} % of {band['n']}."
+        f" {100 * band['held']:.0f} % of {band['n']} people."
     )
     return text + (f" {band['note']}." if band.get("note") else "")
 

@@ -17,6 +17,8 @@ _ONE_DECIMAL_BELOW_MS = 9.95
 """Rounded to one decimal, this and more would read 10.0."""
 _ODDS_UP_TO = 0.2
 """Chance up to which odds say more than percent: chosen by eye, one in five."""
+_LEAST_P = 0.001
+"""p below which no digits are shown: chosen by hand, ten people give no smaller one."""
 _SECONDS_BELOW_S, _MINUTES_BELOW = 119.95, 120
 """Lengths (s, min) from which minutes, and then hours, are shown instead: two of each; 119.95 s would read 120.0 s."""
 
@@ -71,6 +73,13 @@ def chance(probability: float | None) -> str:
     # the power of ten of the second figure
     step = 10 ** max(math.floor(math.log10(odds)) - 1, 0)
     return f"1 in {round(odds / step) * step:,}"
+
+
+def p_value(p: float | None) -> str:
+    """Return a p-value to three figures; a smaller one than tests of some people can tell as less, a dash for none."""
+    if p is None or not math.isfinite(p):
+        return DASH
+    return f"under {_LEAST_P:g}" if p < _LEAST_P else f"{p:.3g}"
 
 
 def duration(span_s: float | None) -> str:

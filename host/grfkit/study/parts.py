@@ -187,7 +187,7 @@ def _train(work: Work, known: tuple[str, ...]) -> Made:
 
 def _prove(work: Work, known: tuple[str, ...]) -> Made:
     from ..evaluation.evaluate import evaluate
-    from ..learn.card import beaten
+    from ..report.headline import axis_words, headline
 
     model = work.folder / MODEL
     if not model.is_dir():
@@ -199,20 +199,12 @@ def _prove(work: Work, known: tuple[str, ...]) -> Made:
         force=work.force or PROOF in known, progress=lambda done, of, text: work.progress("prove", done, of, text),
     )  # fmt: skip
     scores = predictions.scores
-    lines = [f"{scores['split']}, {scores['participants']} people, each answered by what had not seen them"]
+    first = headline(scores)
+    lines = [first.text, f"{scores['split']}, {scores['participants']} people, each answered by what had not seen them"]
     lines += [_error(scores, axis) for axis in scores["axes"]]
-    lines += [beaten(scores, axis) for axis in scores["axes"]]
-    return Made(lines=(*lines, *scores["findings"]), files=(PROOF_PAGE, PROOF), doubt=_not_better(scores))
-
-
-def _not_better(scores: dict[str, Any]) -> str:
-    """Return that the headline is not better than every baseline on every axis; empty if it is."""
-    highs = [
-        one.get("high") for axis in scores["comparisons"].values() for one in axis.values() if isinstance(one, dict)
-    ]
-    # difference of errors, headline minus baseline: the whole interval below 0
-    shown = bool(highs) and all(high is not None and high < 0 for high in highs)
-    return "" if shown else "not better than every baseline"
+    lines += [axis_words(scores, axis) for axis in scores["axes"]]
+    doubt = "" if first.verdict == "aligned" else "not better than every baseline"
+    return Made(lines=(*lines, *scores["findings"]), files=(PROOF_PAGE, PROOF), doubt=doubt)
 
 
 def _error(scores: dict[str, Any], axis: str) -> str:
