@@ -106,6 +106,8 @@ def options(command: str) -> frozenset[str] | None:
     """Return every option of a command and its subcommands; None if there is no such command."""
     from typer.main import get_command
 
+    from grfkit.cli.shared_options import add_shared_options
+
     try:
         module = importlib.import_module(f"grfkit.cli.{command}")
     except ModuleNotFoundError:
@@ -117,7 +119,7 @@ def options(command: str) -> frozenset[str] | None:
             found |= of(child)
         return found
 
-    return frozenset(of(get_command(module.app)))
+    return frozenset(of(add_shared_options(get_command(module.app))))
 
 
 @cache

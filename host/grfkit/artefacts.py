@@ -14,6 +14,7 @@ What survives a power failure rests on what the disk does with fsync; it was pro
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 import shutil
@@ -24,6 +25,8 @@ from pathlib import Path
 
 from . import renames
 from .errors import BadInputError
+
+_LOG = logging.getLogger(__name__)
 
 _MARK = "grfkit-"
 _LONGEST_NAME_BYTES = 150
@@ -184,6 +187,7 @@ def written_together(paths: Sequence[Path], *, force: bool = False) -> Iterator[
                 renames.sync_file(temporary)
             _place_files(temporaries, places, force=force)
         _sync_parents(paths, places)
+    _LOG.info("written: %s", ", ".join(str(path) for path in paths))
 
 
 @contextmanager
@@ -206,6 +210,7 @@ def written_folder(path: Path, kind: FolderKind, *, force: bool = False) -> Iter
             check_folder(path, kind, force=force)
             _place_folder(temporary, place)
         _sync_parents([path], [place])
+    _LOG.info("written: %s", path)
 
 
 def replace_file(source: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ else:
 from .errors import BadInputError
 from .provenance import require_regular
 
+OPTION_TABLES = re.compile(r"grf(-[a-z]+)?(?![\w-])")
+"""Names of tables that hold a command's options; the same file may hold a recipe for training."""
 LARGEST_DOCUMENT_BYTES = 64 << 20
 """Bytes of a document at most (64 MiB), chosen by hand: the largest that grfkit writes has a hundredth of it."""
 

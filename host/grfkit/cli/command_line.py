@@ -38,8 +38,9 @@ OTHER_NAMES = {
     "--calibrations": "--calibration",
     "--split-by": "--split",
     "--jobs": "--processes",
-    "--verbose": "GRFKIT_DEBUG=1 in front of the command",
-    "-v": "GRFKIT_DEBUG=1 in front of the command",
+    "--debug": "GRFKIT_DEBUG=1 in front of the command",
+    "--silent": "--quiet",
+    "--log": "--log-file",
 }
 """Options that people try, and what is meant; those that a command has as its own are never looked up here."""
 

@@ -17,7 +17,10 @@ import typer
 from ..arguments import ArgumentError, refusal
 from ..errors import GrfError
 from ..extras import without_extra
+from . import talk
 from .command_line import as_typed, for_terminal, wrong_argument, wrong_usage
+from .completions import add_completion
+from .shared_options import add_shared_options
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -89,10 +92,11 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     _tidy_up_when_terminated()
-    command = typer.main.get_command(app)
-    command.params.append(_version_option())
+    words = sys.argv[1:] if arguments is None else arguments
+    talk.begin(program, words)
+    command = add_completion(add_shared_options(typer.main.get_command(app)), program)
     try:
-        code = _call(command, arguments, program)
+        code = _call(command, as_typed(command, words), program)
         # here, while a broken pipe can still be caught
         sys.stdout.flush()
     except BrokenPipeError:
@@ -106,37 +110,12 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None, *, name: str |
         if os.environ.get("GRFKIT_DEBUG") == "1":
             traceback.print_exc()
         line, code = explain(error, command)
+        talk.failed(error)
         say(f"{program}: {line}")
     if code in (EXIT_INTERRUPTED, EXIT_TERMINATED):
         say(f"{program}: {'interrupted' if code == EXIT_INTERRUPTED else 'terminated'}")
+    talk.ended(code)
     sys.exit(code)
-
-
-def _show_version(asked: bool) -> None:
-    if asked:
-        # here and not above: --help must not wait for pydantic
-        from ..provenance import tool_version
-
-        print(f"grfkit {tool_version()}")
-        raise typer.Exit
-
-
-_Version = Annotated[
-    bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and end.")
-]
-
-
-def _with_version(version: _Version = False) -> None:
-    """Hold the option ``--version``, which every command has: what a question about it should name."""
-
-
-def _version_option() -> Any:
-    """Return the option, made by Typer from a command of its own: its class of options differs between versions."""
-    holder = typer.Typer(add_completion=False)
-    holder.command()(_with_version)
-    option = typer.main.get_command(holder).params[0]
-    option.expose_value = False
-    return option
 
 
 def explain(error: Exception, command: Any = None) -> tuple[str, int]:
@@ -180,12 +159,12 @@ def one_line(text: str, *, limit: int = 600) -> str:
 
 def say(text: str) -> None:
     """Write a line to stderr, if it is open."""
+    talk.note(for_terminal(text))
     with contextlib.suppress(OSError, ValueError):
         print(for_terminal(text), file=sys.stderr, flush=True)
 
 
-def _call(command: Any, arguments: Sequence[str] | None, program: str) -> int:
-    args = as_typed(command, sys.argv[1:] if arguments is None else arguments)
+def _call(command: Any, args: Sequence[str], program: str) -> int:
     try:
         # not standalone: errors come here instead of ending the process in click's own words
         result = command(args=args, prog_name=program, standalone_mode=False)

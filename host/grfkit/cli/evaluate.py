@@ -24,7 +24,7 @@ class _CompareAll(TyperCommand):
         given: list[str] = []
         for k, argument in enumerate(args):
             given.append(argument)
-            if argument == "--compare" and (k + 1 == len(args) or args[k + 1].startswith("--")):
+            if argument == "--compare" and (k + 1 == len(args) or args[k + 1].startswith("-")):
                 given.append("all")
         return list(super().parse_args(ctx, given))
 

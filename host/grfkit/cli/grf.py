@@ -10,21 +10,8 @@ import typer
 from typer.core import TyperGroup
 
 from . import common, study
-
-COMMANDS = {
-    "inspect": "What is in a file, and which reader takes it.",
-    "simulate": "Recordings, films and insoles whose truth is known.",
-    "calibrate": "Measure what a sensor does: a document for --calibration.",
-    "sync": "Put files of several clocks on one: a trial, or a refusal.",
-    "steps": "Every step of trials and estimates in a table.",
-    "export": "Trials and estimates in the formats of other programs.",
-    "train": "Aligned trials to a model with its card.",
-    "evaluate": "Prove it on people left out, beside every baseline.",
-    "estimate": "Force of a new recording, with its error.",
-    "quantize": "An int8 file and C for the insole, and the proof of it.",
-    "monitor": "Insoles live: page, terminal, recording.",
-}
-"""Commands that have names of their own too (``grf-sync``), in the order in which a lab needs them."""
+from .command_names import COMMANDS
+from .shared_options import add_shared_options
 
 
 class _Commands(TyperGroup):
@@ -40,7 +27,7 @@ class _Commands(TyperGroup):
             return super().get_command(ctx, cmd_name)
         command = typer.main.get_command(importlib.import_module(f"grfkit.cli.{cmd_name}").app)
         command.name, command.short_help = cmd_name, COMMANDS[cmd_name]
-        return command
+        return add_shared_options(command, subcommand=True)
 
 
 app = common.make_app("Each is also a command of its own: grf-sync, grf-train, ...", group=_Commands)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .talk import progress_console
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -128,11 +130,10 @@ def scores_text(scores: dict[str, Any]) -> str:
 @contextmanager
 def progress_bar(title: str, console: Console | None = None) -> Iterator[Bar]:
     """Give a function (done, of how many, words) that moves a bar, on stderr where no console is given."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    screen = console or Console(stderr=True)
+    screen = console or progress_console()
     if not screen.is_interactive:  # a bar leaves an empty line behind in a file or pipe
         yield lambda *_: None
         return

@@ -89,7 +89,7 @@ def run_film(context: Any, options: dict[str, Any], showing: Showing) -> None:
 
 
 def _stated(context: Any) -> list[str]:
-    return [name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"]
+    return [name for name in context.params if context.get_parameter_source(name).name != "DEFAULT"]
 
 
 def _refuse_two_views(showing: Showing) -> None:

@@ -10,6 +10,7 @@ import typer
 from .common import EXIT_CODES, make_app, run
 from .simulate_film import film as _film
 from .simulate_insole import insole as _insole
+from .talk import progress_console
 
 if TYPE_CHECKING:
     from ..simulate.folder import LabRequest, PlannedTrial
@@ -146,11 +147,10 @@ def _write(out_dir: Path, request: LabRequest, *, force: bool) -> list[PlannedTr
     total = len(planned_trials(request))
     if total == 1:
         return list(write_lab(out_dir, request, force=force))
-    from rich.console import Console
     from rich.progress import track
 
     trials = write_lab(out_dir, request, force=force)
-    console = Console(stderr=True)
+    console = progress_console()
     return list(track(trials, "trials", total=total, console=console, transient=True))
 
 

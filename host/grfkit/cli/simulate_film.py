@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .talk import progress_console
+
 
 def film(
     out_dir: Annotated[Path, typer.Argument(help="Folder to write.")],
@@ -52,10 +54,9 @@ def film(
     except ValidationError as error:
         raise ArgumentError(*refused_field(error)) from error
     total, written = len(planned_films(request)), []
-    from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    console = progress_console()
     made = write_films(out_dir, request, force=force)
     for planned in track(made, "films", total=total, console=console, transient=True):
         written.append(planned.name)

@@ -14,6 +14,7 @@ from ..sync.batch import ROW_VERDICTS, read_table
 from ..sync.batch_reports import run_with_reports
 from .common import EXIT_REFUSED, say
 from .sync_words import table_code, table_words, words
+from .talk import progress_console
 
 Outcome = tuple[dict[str, Any], str, int]
 
@@ -39,9 +40,8 @@ def run_trial(
     _refuse_missing(options, out)
     assert out is not None
     _check_file(options, out, report, force)
-    from rich.console import Console
 
-    with Console(stderr=True).status(
+    with progress_console().status(
         f"aligning {', '.join(p.name for p in options['wearables'] or (options['reference'],))} ..."
     ):
         # what is refused keeps its place to begin from
@@ -51,7 +51,7 @@ def run_trial(
 
         asked = bool(options["accept_refused"])
         return review_alignment(alignment, out, report, accept_refused=asked, browser=browser, force=force)
-    with Console(stderr=True).status("writing ..."):
+    with progress_console().status("writing ..."):
         if report is not None:
             from ..report import write_sync_report
 
@@ -96,14 +96,13 @@ def _check_file(options: dict[str, Any], out: Path, report: Path | None, force: 
 
 def run_table(table: Path, *, scheduler: str | None, processes: int | None, reports: bool, force: bool) -> Outcome:
     """Return summary, words and exit code of a whole table, with a progress bar on stderr."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     rows = read_table(table, {})
     if warning := exposure(scheduler):
         say(warning)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=progress_console()) as progress:
         task = progress.add_task("aligning", total=len(rows))
         summaries = run_with_reports(
             table,

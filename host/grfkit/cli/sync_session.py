@@ -13,20 +13,20 @@ from .command_line import for_terminal
 from .common import EXIT_BAD_INPUT, EXIT_REFUSED
 from .sync_run import Outcome
 from .sync_words import earlier_trial
+from .talk import progress_console
 
 _PRIOR_OPTIONS, _PRIOR_KEYS = "--prior-offset and --prior-sd", "prior_offset and prior_sd in its [[trial]]"
 
 
 def run_session(document: Path, *, reports: bool, force: bool) -> Outcome:
     """Return the JSON summary, the words and the exit code of a session; trials and pages are written."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     request = read_session(document)
     page = request.options.report or document.with_suffix(".html")
     _check_files(request, page, reports=reports, force=force)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=progress_console()) as progress:
         task = progress.add_task("aligning", total=len(request.trials))
         session = align_session(request, progress=lambda _: progress.advance(task))
         progress.update(task, description="writing", completed=0)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from .talk import progress_console, shows_bars
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -30,6 +32,6 @@ def quiet_console() -> Iterator[Console]:
             )
             stack.enter_context(quiet_native())
         except (OSError, ValueError, AttributeError):  # stderr is closed or no file, or there is nowhere to hold it
-            yield Console(stderr=True)
+            yield progress_console()
             return
-        yield Console(file=stderr)
+        yield Console(file=stderr, quiet=not shows_bars())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, replace
@@ -30,6 +31,8 @@ from .from_wearables import windows_of_wearables
 from .personal import with_people
 from .set_writer import write_sets
 from .trial_checks import check_trial
+
+_LOG = logging.getLogger(__name__)
 
 TrialLike = Trial | PathLike
 _CHECKED = TypeAdapter(CutRequest)
@@ -170,6 +173,7 @@ def trial_windows(trial: Trial, request: CutRequest | None = None, *, name: str 
         cut = with_people(cut, {str(trial.tree.attrs["participant"]): person})
     ways = ways_of(trial.streams, ("imu",) if request.kinds == ("shoes",) else request.kinds)
     cut = StanceSet(cut.data.assign_attrs(set_attribute(ways, name)))
+    _LOG.info("%s: %d windows cut", name, cut.data.sizes["stance"])
     return _with_clocks_by_hand(cut, trial, name)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,8 @@ from .source import EstimateRequest, EstimateSource, facts_of, open_source
 from .stated_error import stated_error
 from .types import SIDES, Estimate, Side, StanceRow
 from .windows import predict_feet
+
+_LOG = logging.getLogger(__name__)
 
 
 def estimate(
@@ -292,6 +295,7 @@ def estimate_source(
     curves = {side: part.curve for side, part in parts.items()}
     rows = [row for part in parts.values() for row in part.rows]
     _check_predicted(curves, rows, source.name)
+    _LOG.info("%s: %d stances cut by %s, %d contacts turned down", source.name, len(rows), cut, rejected.total())
     findings += _findings({**curves, **lost}, rows, spec)
     findings += range_findings([count for part in parts.values() for count in part.beyond])
     apart = [part.distances for part in parts.values() if part.distances is not None]

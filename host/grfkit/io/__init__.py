@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from .doubts import doubts
 from .empty_channels import empty_channels
 from .pauses import pauses
 from .sniff import Sniffed, all_readers, sniff
+
+_LOG = logging.getLogger(__name__)
 
 __all__ = [
     "ReadOptions",
@@ -113,6 +116,8 @@ def read_with(reader: Reader, path: PathLike, options: ReadOptions | None = None
         *_unused(reader, options), *_ending_note(reader, path), *empty_channels(recording), *doubts(recording),
         *pauses(recording),
     ]  # fmt: skip
+    held = ", ".join(f"{name} ({stream.sizes.get('time', 0)})" for name, stream in recording.streams.items())
+    _LOG.info("%s: read by %s: %s", path, reader.name, held)
     return _with_input(_with_notes(recording, notes), path)
 
 

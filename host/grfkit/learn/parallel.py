@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import threading
 import time
@@ -21,6 +22,8 @@ import torch
 from ..cluster import connected
 from ..errors import BadInputError, GrfError
 from .result_cache import ResultCache, fingerprint_of, plain
+
+_LOG = logging.getLogger(__name__)
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _ONE_AT_A_TIME = threading.Lock()
@@ -128,6 +131,7 @@ class _Reports:
         """Count one job and report it."""
         self.done += 1
         self.run += 0 if reused else 1
+        _LOG.info("%d of %d: %s, %s", self.done, self.total, name, "kept" if reused else f"{seconds:.1f} s")
         pace = (time.perf_counter() - self.began) / self.run if self.run else None
         eta = None if pace is None else pace * (self.total - self.done)
         if self.progress is not None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..arguments import ArgumentError, as_choice, as_path, choices_of, refusal, refused_field
 from ..arrays import PathLike
 from ..dataset.cut import CutRequest
-from ..documents import toml_document
+from ..documents import OPTION_TABLES, toml_document
 from ..errors import BadInputError
 from ..records.stance_set import StanceSet
 from .candidates import METHODS, Method
@@ -236,7 +236,7 @@ def recipe_from_toml(path: PathLike, base: Recipe | None = None, *, compared: bo
         If the file cannot be read, or a key is unknown or holds what it cannot.
     """
     path = as_path(path, what="a TOML file")
-    document = toml_document(path)
+    document = {key: value for key, value in toml_document(path).items() if not OPTION_TABLES.match(key)}
     # who writes down a network or its training asks for that network
     if "method" not in document and ("network" in document or "train" in document or document.get("regime")):
         document = document | {"method": "network"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import asdict, dataclass
 
@@ -30,6 +31,8 @@ from .schedule import lr_share, unfreeze
 from .spec import ModelSpec, check_compatible, check_mass, rate_of
 from .train_config import EpochReport, Mode, Progress, TrainConfig
 from .training_range import fit_training_range
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ def train(run: _Run, network: ForceNetwork, *, progress: Progress | None, checkp
             state.record(loss, inner_loss, config)
             if checkpoint is not None:
                 saved.store(checkpoint, state, fingerprint)
+            _LOG.debug("epoch %d of %d: loss %.5g, inner loss %s", state.epoch, config.epochs, loss, inner_loss)
             if progress is not None:
                 progress(EpochReport(state.epoch, config.epochs, loss, inner_loss, time.perf_counter() - start))
     network.load_state_dict(state.best)

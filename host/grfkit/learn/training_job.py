@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,8 @@ from .train import fit
 from .train_config import EpochReport
 from .uncalibrated import cut_of
 from .window_sources import WindowSource, listed, load_sets, paths_among
+
+_LOG = logging.getLogger(__name__)
 
 OnEpoch = Callable[[EpochReport], None]
 OnTrial = Callable[[TrialRow], None]
@@ -288,6 +291,7 @@ def _trained(
     """Return the model with its summary; the states of training and search lie beside the folder, if there is one."""
     sources = listed(data)
     windows = load_sets(sources, recipe, calibrations)
+    _LOG.info("training on %d windows of %d people", windows.data.sizes["stance"], len(windows.participants))
     study_file = Path(study) if study is not None else None if folder is None else _search_state(folder)
     tell = progress or (lambda *_: None)
     trained = train_model(

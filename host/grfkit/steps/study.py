@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from ..records.trees import read_tree
 from .build import LOWPASS_HZ, check_options, measured_table, named_rows, trial_cells
 from .estimated import estimated_steps, matched
 from .table import Cell, StepTable, TrialSteps, joined
+
+_LOG = logging.getLogger(__name__)
 
 Which = Literal["measured", "estimated", "both"]
 WHICH: tuple[Which, ...] = ("measured", "estimated", "both")
@@ -93,6 +96,7 @@ def study_table(
     estimates = [file for file, kind in kinds if kind == "estimate"]
     done = _Study(which, rule, lowpass_hz)
     for number, file in enumerate([*trials, *estimates]):
+        _LOG.info("counting steps of %s", file.name)
         if progress is not None:
             progress(number, len(trials) + len(estimates), file.name)
         done.add(file, estimated=file in estimates)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ from .prepare import Prepared, align_clock, prepare
 from .request import Source, SyncRequest, as_sequence, as_several, as_source, describe_source, path_of
 from .settings import STEEPEST_PPM
 from .summary import explained, joint_verdict, map_lines, map_row
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
@@ -277,6 +280,7 @@ def align_request(request: SyncRequest) -> Alignment:
 def _aligned(request: SyncRequest, sources: tuple[Source, ...]) -> Alignment:
     """Return the alignment of sources, the reference first where there is one."""
     ready = prepare(request, sources)
+    _LOG.info("clocks to find: %s", "; ".join(", ".join(group) for group in ready.wearables.groups))
     if request.reference is None:
         return finish(ready, joined_devices(ready.wearables, request, lags=ready.documents.lags))
     reference, lags = ready.reference, ready.documents.lags
@@ -307,6 +311,8 @@ def finish(ready: Prepared, aligned: Sequence[DeviceAlignment]) -> Alignment:
             maps, lag_differences(reference, groups, maps, surface=request.surface, lags=documents.lags)
         )
     verdict = joint_verdict(maps)
+    for clock_map in maps.values():
+        _LOG.info("%s", clock_map)
     roles = [*(["reference"] if request.reference else []), *["wearable"] * len(request.wearables)]
     inputs = [file for source, role in zip(sources, roles) for file in describe_source(source, role)]
     if request.column_map:
