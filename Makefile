@@ -84,7 +84,7 @@ $(VENV)/.docs: $(STAMP)
 docs: $(VENV)/.docs ## the documentation site in build/site: pages run, links and spelling checked, warnings are errors (minutes)
 	$(BIN)/codespell -I docs/spelling.txt README.md CHANGELOG.md $$(find calibration docs firmware_models host tools -name '*.md' -o -path 'host/*.py')
 	$(BIN)/python tools/site_checks.py
-	$(BIN)/python -m sphinx -q -W --keep-going -j $(WORKERS) -c docs -d build/docs/doctrees -b html . build/site
+	$(BIN)/python -m sphinx -q -E -W --keep-going -j $(WORKERS) -c docs -d build/docs/doctrees -b html . build/site
 	$(BIN)/python tools/site_checks.py build/site
 	@echo "open build/site/index.html"
 

@@ -17,7 +17,7 @@ author = "grfkit contributors"
 copyright = "grfkit contributors, Apache-2.0"
 version = release = grfkit.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "commands"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "commands", "executed"]
 root_doc = "docs/index"
 include_patterns = [
     "README.md",
@@ -35,7 +35,7 @@ include_patterns = [
     "calibration/README.md",
     "tools/README.md",
 ]
-exclude_patterns = [".venv", "build", "docs/_*", "docs/README.md"]
+exclude_patterns = [".venv", "build", "docs/_*"]
 
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", ".*")]
