@@ -98,6 +98,14 @@ def evaluate(
     draws: Annotated[
         int, typer.Option("--draws", min=1, help="Exchanges of features between people, its control.")
     ] = 3,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="A comparison with features in about ten minutes: 4 groups of people, 8 stances of each, one exchange;"
+            " with no network named those that fit. It says what it left out.",
+        ),
+    ] = False,
     other_people: common.OtherPeople = "",
     targets: TargetsChoice = TargetsOption.FORCE,
     calibration: Calibration = None,
@@ -135,9 +143,9 @@ def evaluate(
             trials, model=model, preset=preset, kind=kind, config=config, method=method, network=network, split=split,
             regimes=regimes, epochs=epochs, device=device, search=search, personalise=personalise,
             compare=compare, features=features, features_by=features_by, imagenet=imagenet,
-            seeds=seeds, draws=draws,
+            seeds=seeds, draws=draws, quick=quick,
             other_people=other_people, out=out, report=report, workers=workers, scheduler=scheduler,
-            calibrations=tuple(calibration or ()), force=force, progress=progress,
+            calibrations=tuple(calibration or ()), force=force, progress=progress, notice=say,
         )  # fmt: skip
     print(json.dumps(predictions.scores, indent=2) if as_json else scores_text(predictions.scores))
 

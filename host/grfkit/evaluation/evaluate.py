@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..arguments import as_path, refuse_other, refuse_other_ending
 from ..arrays import PathLike
-from ..artefacts import check_file, written_together, written_whole
+from ..artefacts import check_file
 from ..errors import BadInputError
 from ..learn.card import add_evaluation, check_people
 from ..learn.device import check_device
@@ -33,19 +29,23 @@ from ..learn.transfer import Regime
 from ..learn.window_sources import WindowSource, load_sets
 from ..records.stance_set import StanceSet
 from ..sync.request import as_several
-from .comparison import compared_methods, comparison, comparison_csv, costs
+from .comparison import compared_methods, comparison, costs
 from .drawn import drawn
-from .feature_comparison import compare_features, features_csv, people_csv
-from .feature_methods import compares_features, feature_plan
+from .duration import Notice
+from .feature_comparison import compare_features
+from .feature_methods import EVERY, compares_features, feature_plan
 from .given_model import evaluate_given, packaged_model
 from .imagenet_starts import Weights, single_file, weights_of
 from .methods import ChosenMethod, baseline_methods
 from .nested_search import SearchedMethod, search_document, search_folds, searched_name
 from .personal_folds import PersonalPlan, TrainedMethod, check_personal, personalise_folds, plan_of_counts
 from .predictions import Predictions, predict_folds
+from .quick import few_stances, quick_plan, quick_recipe
 from .recipe_methods import DRAWS, exchanged_methods, folds_of, network_methods
 from .request_checks import check_for_card, checked_output, regimes_of
 from .scores import scores
+from .shared_set import shared_set
+from .written import write_evaluation
 
 
 def evaluate(
@@ -69,6 +69,7 @@ def evaluate(
     imagenet: PathLike | Sequence[PathLike] | None = None,
     seeds: int = 1,
     draws: int = DRAWS,
+    quick: bool = False,
     other_people: str = "",
     out: PathLike | None = None,
     report: PathLike | None = None,
@@ -77,6 +78,7 @@ def evaluate(
     force: bool = False,
     calibrations: PathLike | Sequence[PathLike] = (),
     progress: Progress | None = None,
+    notice: Notice | None = None,
 ) -> Predictions:
     """Return predictions for people left out of training, beside every baseline, as ``grf-evaluate`` makes them.
 
@@ -111,6 +113,9 @@ def evaluate(
         ``sugiarto2025`` (a reconstruction, not replication), the verdict on each of the study's claims.
     seeds, draws
         Of a comparison with features: trainings from different starts, and exchanges of features between people.
+    quick
+        A comparison with features in about ten minutes: few folds, stances and, where none is named, networks; the
+        result says what was left out.
     features_by, imagenet
         Of :func:`~grfkit.learn.training_job.train`; with ``compare`` a file of ``resnet50``, of ``inception3`` or of
         each, which are then trained from it and from random weights.
@@ -127,6 +132,8 @@ def evaluate(
         Of :func:`~grfkit.learn.training_job.train`.
     progress
         Called with how many parts are done, of how many, and a text.
+    notice
+        Called with a sentence on how long a comparison with features will take, and what is left, every five minutes.
 
     Raises
     ------
@@ -198,6 +205,11 @@ def evaluate(
             "--imagenet beside --compare is of comparisons with features: add --features, or --preset sugiarto2025"
             " (imagenet, features, preset in Python)"
         )
+    if quick and not (compare and compares_features(compare, features, recipe)):
+        raise BadInputError(
+            "--quick (quick in Python) is of comparisons with features: add --compare and --preset sugiarto2025 or"
+            " --features (compare, preset, features in Python)"
+        )
     plan = search_of_model(spec) if spec is not None else None if search is None else plan_of(recipe, search)
     check_device(recipe.train.device)
     names = regimes_of(regimes)
@@ -221,21 +233,10 @@ def evaluate(
             check_people(Path(folder), spec.participants, windows.participants)
         predictions = evaluate_recipe(
             windows, recipe, regimes=names, search=plan, personal=personal, compare=compare, features=features,
-            seeds=seeds, draws=draws, weights=weights, **how,
+            seeds=seeds, draws=draws, weights=weights, quick=quick, notice=notice, **how,
         )  # fmt: skip
     if target is not None:
-        target.mkdir(exist_ok=True)
-        with written_together((target / "answers.nc", target / "evaluation.json"), force=True) as (answers, document):
-            predictions.write_to(answers)
-            document.write_text(as_text(predictions.scores), encoding="utf-8")
-        if compare:
-            with written_whole(target / "comparison.csv", force=True) as pairs:
-                pairs.write_text(comparison_csv(predictions.scores["comparison"]), encoding="utf-8")
-        if compared := predictions.scores.get("feature_comparison"):
-            with written_whole(target / "features.csv", force=True) as rows:
-                rows.write_text(features_csv(compared), encoding="utf-8")
-            with written_whole(target / "features_people.csv", force=True) as rows:
-                rows.write_text(people_csv(compared), encoding="utf-8")
+        write_evaluation(target, predictions)
     if folder is not None:
         add_evaluation(Path(folder), predictions.scores)
     if page is not None:
@@ -261,6 +262,8 @@ def evaluate_recipe(
     seeds: int = 1,
     draws: int = DRAWS,
     weights: Sequence[Weights] = (),
+    quick: bool = False,
+    notice: Notice | None = None,
     workers: int = 0,
     cluster: Any = None,
     results: Path | None = None,
@@ -272,7 +275,7 @@ def evaluate_recipe(
     ----------
     search
         Also the network with settings searched anew in every fold, nested; it becomes the headline.
-    compare, features, seeds, draws, weights
+    compare, features, seeds, draws, weights, quick, notice
         Of :func:`evaluate`, ``weights`` those of ``imagenet``; the last one named is the headline.
     personal
         Also the headline's error against calibration strides of the tested, under ``personalisation``.
@@ -289,11 +292,17 @@ def evaluate_recipe(
         raise BadInputError("a search is of a network alone, not of a regime; leave out one of them")
     folds = folds_of(data, recipe, transfer=transfer)
     if compare and compares_features(compare, features, recipe):
+        if quick:
+            whole, data, recipe = data.size, few_stances(data), quick_recipe(recipe)
+            folds = folds_of(data, recipe, transfer=False)
         facts_plan = feature_plan(compare, features, recipe, data, seeds=seeds, draws=draws, weights=weights)
-        with _shared(data, apart=bool(workers) or cluster is not None) as file:
+        if quick:
+            everyone = compare in (EVERY, [EVERY])
+            facts_plan = quick_plan(facts_plan, recipe, data, folds, whole=whole, everyone=everyone)
+        with shared_set(data, apart=bool(workers) or cluster is not None) as file:
             predictions = compare_features(
                 data, recipe, facts_plan, folds, shared=file, workers=workers, cluster=cluster, results=results,
-                progress=progress,
+                progress=progress, notice=notice,
             )  # fmt: skip
         return _with_about(predictions, data, recipe, as_given, findings)
     networks = compared_methods(compare, recipe, data) if compare else network_methods(recipe, regimes)
@@ -319,7 +328,7 @@ def evaluate_recipe(
     configuration = {"recipe": recipe.model_dump(mode="json"), "regimes": list(regimes)}
     how: dict[str, Any] = {"workers": workers, "cluster": cluster, "results": results, "progress": progress}
     more: dict[str, Any] = {}
-    with _shared(data, apart=bool(workers) or cluster is not None) as file:
+    with shared_set(data, apart=bool(workers) or cluster is not None) as file:
         if search is not None:
             searched, more["search"] = _searched(data, folds, recipe, search, shared=file, **how)
             methods, headline = (*methods, searched), searched
@@ -358,19 +367,6 @@ def _with_about(
     return replace(predictions, scores=about | predictions.scores)
 
 
-@contextmanager
-def _shared(data: StanceSet, *, apart: bool) -> Iterator[Path | None]:
-    """Give a file of the set that other processes can read, for as long as the block lasts; None if not ``apart``."""
-    if not apart:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="grfkit-") as folder:
-        path = Path(folder) / "set.nc"
-        # once for all processes: sent with every job, the set would be copied for each fold and method
-        data.to_netcdf(path)
-        yield path
-
-
 def _searched(
     data: StanceSet, folds: Sequence[Fold], recipe: Recipe, plan: SearchPlan, **how: Any
 ) -> tuple[SearchedMethod, dict[str, Any]]:
@@ -386,14 +382,3 @@ def of_surface(predictions: Predictions, surface: str) -> Predictions:
     """Return the predictions on one surface: where a tested person walked on both, only the target counts."""
     rows = predictions.per_stance("surface") == surface
     return Predictions(predictions.data.isel(stance=rows.nonzero()[0]))
-
-
-def as_text(table: dict[str, Any]) -> str:
-    """Return scores as JSON text."""
-    return json.dumps(table, indent=1, allow_nan=False, default=_default) + "\n"
-
-
-def _default(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    raise TypeError(type(value).__name__)

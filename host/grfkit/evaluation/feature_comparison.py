@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
 from ..learn.folds import Fold
+from ..learn.parallel import JobReport
 from ..learn.recipe import Recipe
 from ..records.stance_set import StanceSet
 from .claims import claims
 from .comparison import comparison, costs
+from .duration import Notice, advice, forecast, seconds_of_fits, watched
 from .feature_errors import OVERALL, Table, helped, ranks, tables
 from .feature_methods import LINEAR, Cell, Plan, feature_method, preset_of
 from .methods import NetworkMethod, baseline_methods
@@ -26,12 +28,21 @@ _REPLACED = ("ridge", "kNN")
 
 
 def compare_features(
-    data: StanceSet, recipe: Recipe, plan: Plan, folds: Sequence[Fold], *, shared: Any = None, **how: Any
+    data: StanceSet,
+    recipe: Recipe,
+    plan: Plan,
+    folds: Sequence[Fold],
+    *,
+    shared: Any = None,
+    notice: Notice | None = None,
+    **how: Any,
 ) -> Predictions:
     """Return the predictions of every cell beside mean curves, with scores of the first seeds and the comparison.
 
     Parameters
     ----------
+    notice
+        Called with how long it will take, and then with what is left.
     shared, how
         File of the set for other processes; of :func:`~grfkit.evaluation.predictions.predict_folds`.
     """
@@ -39,6 +50,8 @@ def compare_features(
     methods = {cell: feature_method(cell, recipe, plan.weights) for cell in cells}
     plain = baseline_methods(data, but=_REPLACED)
     configuration = {"recipe": recipe.model_dump(mode="json"), "plan": asdict(plan)}
+    if notice is not None:
+        how["progress"] = _announced(plan, recipe, data, folds, notice, how)
     every = predict_folds(
         shared or data, folds, (*plain, *methods.values()), split=recipe.split, leaks=recipe.leaks,
         configuration=configuration, **how,
@@ -59,6 +72,18 @@ def compare_features(
     }
     table["comparison"] = comparison(_together(cells, scored, few, table), cost)
     return replace(every, scores=table | {"feature_comparison": found})
+
+
+def _announced(
+    plan: Plan, recipe: Recipe, data: StanceSet, folds: Sequence[Fold], notice: Notice, how: Mapping[str, Any]
+) -> Callable[[JobReport], None]:
+    """Say how long it will take, and return the report that says later on what is left."""
+    workers = how.get("workers", 0)
+    count = workers if isinstance(workers, int) else 1
+    seconds = seconds_of_fits(plan, recipe, data, folds)
+    total, words = forecast(plan, seconds, len(folds), count)
+    notice(words + advice(kept=how.get("results") is not None, workers=count, quick=bool(plan.limits), long_s=total))
+    return watched(plan, seconds, notice, how.get("progress"))
 
 
 def _together(
@@ -131,7 +156,7 @@ def feature_document(
 
 def _notes(plan: Plan, recipe: Recipe) -> list[str]:
     """Return what a reader has to know before the verdicts."""
-    notes, preset = [], preset_of(recipe)
+    notes, preset = [plan.limits] if plan.limits else [], preset_of(recipe)
     if recipe.network_config().linear is not None:
         notes.append(
             "every network starts from ridge, which published ones do not: --kind faithful compares them alone"

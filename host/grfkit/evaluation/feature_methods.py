@@ -60,13 +60,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """Networks, sets of features (none first), trainings from different starts, exchanges, files of weights."""
+    """Networks, sets of features (none first), trainings from different starts, exchanges, files of weights.
+
+    ``limits`` says what a quick comparison left out.
+    """
 
     networks: tuple[str, ...]
     features: tuple[str, ...]
     seeds: int = 1
     draws: int = DRAWS
     weights: tuple[Weights, ...] = ()
+    limits: str = ""
 
     @property
     def main(self) -> str:
