@@ -18,7 +18,7 @@ from grfkit import evaluate
 from grfkit.dataset.personal import with_people
 from grfkit.errors import BadInputError
 from grfkit.evaluation.claims import TEN, claims
-from grfkit.evaluation.feature_comparison import feature_words
+from grfkit.evaluation.feature_comparison import behind_ridge, feature_words
 from grfkit.evaluation.feature_errors import Table, detectable, helped, ranks
 from grfkit.evaluation.feature_methods import Cell, Plan, feature_method, feature_plan
 from grfkit.evaluation.imagenet_starts import weights_of
@@ -98,6 +98,14 @@ def test_claims_of_errors_as_the_study_has_them_are_supported_as_far_as_they_can
     assert [found[k][0] for k in (1, 2, 3, 4, 5)] == ["supported", "supported", "supported", "not tested", "undecided"]
     assert "4 of 4 contrasts are above 0, none below; from weights of ImageNet not tested: resnet50" in found[5][1]
     assert verdicts(table(effects), TEN, macs | {"cnn1d_lstm": 11})[5][0] == "contradicted"
+
+
+def test_networks_that_know_less_than_ridge_are_named() -> None:
+    of = table({"ridge": (0.0, 0.0), "mlp": (0.0, 0.0)})
+    assert behind_ridge(of, ("mlp",)) == []
+    worse = {c: {p: 2 * v for p, v in e.items()} if c.network == "mlp" else e for c, e in of.errors.items()}
+    (note,) = behind_ridge(Table(worse, PEOPLE), ("mlp",))
+    assert note.startswith("without features mlp (2.00 times) of ridge's error with the same inputs: too few stances")
 
 
 def test_what_is_missing_leaves_a_claim_open() -> None:

@@ -140,7 +140,7 @@ def feature_document(
         "linear_path": recipe.network_config().linear is not None,
         "statics_by": recipe.network_config().statics_by,
         "weights": [asdict(file) for file in plan.weights],
-        "notes": _notes(plan, recipe),
+        "notes": [*_notes(plan, recipe), *behind_ridge(overall, plan.networks)],
         "measure": f"{OVERALL}: mean over axes of RMSE in % of the measured range; by axis: RMSE in BW",
         "errors": {axis: _errors(table, names, plan) for axis, table in by_axis.items()},
         "help": [
@@ -175,6 +175,26 @@ def _notes(plan: Plan, recipe: Recipe) -> list[str]:
             "one training of each network: differences of trainings from other starts are not in the intervals"
         )
     return notes
+
+
+FAR_BEHIND = 1.25
+"""Times ridge's error from which on a network is said to know less than ridge does: chosen by hand."""
+
+
+def behind_ridge(table: Table, networks: Sequence[str]) -> list[str]:
+    """Return a note on the networks that err far more than ridge from the same inputs; none where there are none."""
+    ridge = table.mean("ridge", "none")
+    found = {n: errors for n in networks if (errors := table.mean(n, "none")) is not None}
+    if ridge is None:
+        return []
+    times = {n: float(np.mean(list(e.values())) / np.mean(list(ridge.values()))) for n, e in found.items()}
+    far = [f"{n} ({share:.2f} times)" for n, share in times.items() if share > FAR_BEHIND]
+    if not far:
+        return []
+    return [
+        f"without features {', '.join(far)} of ridge's error with the same inputs: too few stances, or too little"
+        " training, for a verdict on what such networks can do"
+    ]
 
 
 def _errors(table: Table, names: Sequence[str], plan: Plan) -> list[dict[str, Any]]:

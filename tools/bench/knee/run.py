@@ -46,9 +46,9 @@ class Budget:
     kind
         Of the preset: ``fixed`` networks start from ridge, ``faithful`` ones are alone.
     epochs, batch, lr
-        By learning curves of three people who were left out of each of three folds' training (accelerometers). The
-        preset's batches of 32 are one or two steps an epoch of 36 stances: 40 epochs of networks alone ended at 17 % of
-        the range, 150 of batches of 8 at 12 %, ridge at 10 %.
+        Those of the preset now, by the error of three people who were left out of each of three folds' training:
+        batches of 32 are two steps an epoch of 36 stances, and 40 epochs of networks alone ended at 17 % of the range,
+        150 of batches of 8 at 12 %, ridge at 10 % (accelerometers).
     """
 
     kind: str
@@ -168,7 +168,7 @@ def compared(part: Part, networks: Sequence[str], seeds: int) -> Rows:
         "training": f"{part.budget.epochs} epochs of batches of {part.budget.batch}, learning rate {part.budget.lr:g}",
         "lacking": [n for n in part.networks if n not in networks],
         "seconds": round(float(seconds.sum())),
-        "seconds_a_fit": {n: round(float(seconds.sel(method=n).mean()), 2) for n in networks},
+        "seconds_a_fit": {n: round(float(seconds.sel({"method": n}).mean()), 2) for n in networks},
         "cost": {n: found.scores["comparison"]["cost"][n] for n in networks},
         "ms": {n: round(_milliseconds(n, recipe, data), 3) for n in networks},
         "found": found.scores["feature_comparison"],
