@@ -18,6 +18,7 @@ from grfkit.calibrate.plate_sheet import plates_of_sheet
 from grfkit.cli.calibrate import main
 from grfkit.cli.inspect import main as inspect_main
 from grfkit.errors import BadInputError
+from grfkit.formats.c3d_plates import _force_unit
 from grfkit.io.base import ReadOptions
 from grfkit.units import G
 
@@ -235,3 +236,31 @@ def test_a_plate_upside_down_is_told_and_one_in_the_place_of_another_refused(tmp
     sheet.write_text(SHEET + turned.replace('"a', '"b'), encoding="utf-8")
     with pytest.raises(BadInputError, match="plates 1 and 2 lie in one place"):
         plates_of_sheet(sheet)
+
+
+@pytest.mark.parametrize("unit", ["V", "count", "kN"])
+def test_a_unit_that_nothing_turns_into_newtons_is_refused(unit: str, tmp_path: Path) -> None:
+    matrix = SHEET[SHEET.index("excitation_v") :]
+    plain = SHEET.replace(matrix, "").replace('matrix_unit = "uV/N"\n', "")
+    sheet = tmp_path / "plates.toml"
+    sheet.write_text(plain + 'channel_unit = "N"\n', encoding="utf-8")
+    plates_of_sheet(sheet)
+    sheet.write_text(plain + f'channel_unit = "{unit}"\n', encoding="utf-8")
+    with pytest.raises(BadInputError, match=f"channel_unit is {unit} without a matrix"):
+        plates_of_sheet(sheet)
+
+
+def test_channels_of_a_c3d_that_are_no_forces_name_the_command_that_calibrates_them() -> None:
+    unit, notes = _force_unit(["V"])
+    assert unit == "V"
+    assert "grf-calibrate plates" in notes[0]
+
+
+def test_a_load_that_is_negative_is_said_to_be_no_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet = tmp_path / "sheet.toml"
+    sheet.write_text(SHEET)
+    check = standing(tmp_path / "stand.csv")
+    code, said, error = run(capsys, main, "plates", sheet, "--out", tmp_path / "p.json", "--check", check,
+                            "--mass-kg", MASS)  # fmt: skip
+    assert code == 0, error
+    assert ("No fault: grf-sync turns the whole force round" in said) == (": -" in said)

@@ -159,3 +159,9 @@ def test_a_data_set_is_replaced_only_where_nothing_of_others_is_lost(home: Path)
     (home / "kept" / "CHANGES").write_text("mine")
     with pytest.raises(BadInputError, match="holds CHANGES, not written by grfkit"):
         export_trial(home / "a.nc", "bids", home / "kept", streams=["plate_1"], force=True)
+
+
+def test_a_trial_given_twice_is_refused_by_name(home: Path) -> None:
+    with pytest.raises(BadInputError, match=r"a\.nc: was given twice"):
+        export_trial([home / "a.nc", home / "." / "a.nc"], "bids", home / "twice")
+    assert not (home / "twice").exists()

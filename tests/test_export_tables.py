@@ -246,3 +246,14 @@ def test_an_option_that_would_do_nothing_is_refused(
 ) -> None:
     with pytest.raises(BadInputError, match=words):
         export_trial(tmp_path / "t.nc", to, tmp_path / f"t.{to}", forward=forward, unknown=unknown, task=task)
+
+
+def test_matlab_says_unknown_where_nobody_knows_the_foot(home: Path) -> None:
+    trial = made()
+    alone = {name: stream for name, stream in trial.streams.items() if stream.attrs["kind"] == "force_plate"}
+    bare = xr.DataTree.from_dict({f"/{name}": stream for name, stream in alone.items()})
+    bare.attrs.update(trial.tree.attrs)
+    Trial(bare).to_netcdf(home / "bare.nc", force=True)
+    export_trial(home / "bare.nc", "mat", home / "bare.mat", force=True)
+    loaded = loadmat(home / "bare.mat", squeeze_me=True, struct_as_record=False)["trial"]
+    assert set(loaded.stances.side) == {"unknown"}

@@ -302,3 +302,13 @@ def test_real_overground_plates_miss_nothing(name: str) -> None:
 def test_real_losses_by_packet_counter_are_all_kept() -> None:
     name = "opensim_core/OpenSim/Tests/shared/IMUData/Xsens/MT_012005D6-000_sit_to_stand-000_00B421ED.txt"
     assert read(real(name)).streams["imu"].attrs["missing_samples"] == 68
+
+
+def test_samples_with_the_stamp_of_the_one_before_are_told_with_their_number(tmp_path: Path) -> None:
+    whole = read(_csv(tmp_path, T)).notes
+    assert not [n for n in whole if "stamp of the sample before" in n]
+    # one row stands twice; every row does
+    for stamps, count in ((np.insert(T, 100, T[100]), 1), (np.repeat(T[:500], 2), 500)):
+        got = read(_csv(tmp_path, stamps))
+        assert any(f"{count} samples have the stamp of the sample before" in n for n in got.notes), got.notes
+        assert got.streams["imu_left"].sizes["time"] == stamps.size

@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from grfkit import BadInputError, Trial, estimate, simulate_trial, step_table
 from grfkit.cli.steps import main
@@ -331,3 +332,16 @@ def test_landmarks_without_samples_name_no_feet_and_do_no_harm() -> None:
     without = step_table(trial)
     assert len(without.steps) == len(with_feet.steps)
     assert {row["side"] for row in without.steps} == {None}
+
+
+def test_a_cut_off_beyond_the_plates_is_refused_and_the_usual_one_told() -> None:
+    trial = ran()
+    with pytest.raises(BadInputError, match="lowpass_hz is 600, and plates of 1000 Hz hold nothing from 500 Hz on"):
+        step_table(trial, lowpass_hz=600)
+    slow = Trial(trial.tree.copy(deep=True))
+    for name, stream in slow.streams.items():
+        if stream.attrs.get("kind") == "force_plate":
+            slow.tree[name] = xr.DataTree(stream.isel(time=slice(None, None, 10)).assign_attrs(rate_hz=100.0))
+    (about,) = step_table(slow).trials
+    assert any("not filtered: plates of 100 Hz hold nothing from 50 Hz on" in note for note in about.notes)
+    assert not any("not filtered" in note for note in step_table(trial).trials[0].notes)

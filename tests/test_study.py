@@ -15,11 +15,14 @@ import grfkit
 from grfkit import BadInputError
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.shoe_signals import names_of_both
+from grfkit.errors import NothingLeftError
 from grfkit.learn.uncalibrated import cut_for_training
 from grfkit.provenance import tool_version
 from grfkit.records import Trial
 from grfkit.simulate.folder import LabRequest, write_lab
 from grfkit.study import begin_study, run_study
+from grfkit.study.parts import Work, _without_empty
+from grfkit.study.plan import StudyPlan
 
 _NETWORK = '[train]\nnetwork = "mlp"\nepochs = 1\n'
 
@@ -277,3 +280,30 @@ def test_a_proof_is_of_the_model_that_lies_there(study: Path) -> None:
     parts = run_study(study, skip=["steps"]).parts
     assert [part.state for part in parts[2:]] == ["not possible"] * 2
     assert "--skip train" in parts[3].lines[0]
+
+
+def test_a_trial_without_a_stance_is_left_out_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = grfkit.simulate_trial(seed=0, duration_s=12, wearables=("insole",)).on_true_clock(participant="P1")
+    for name, stream in trial.streams.items():
+        if stream.attrs.get("kind") == "force_plate":
+            trial.tree[name]["fz"].values[:] = 0.0
+    empty, good = tmp_path / "empty.nc", tmp_path / "good.nc"
+    trial.to_netcdf(empty)
+    with pytest.raises(NothingLeftError, match="no stance is left") as caught:
+        grfkit.cut_windows([empty])
+    assert caught.value.trial == str(empty)
+    work = Work(tmp_path, StudyPlan(), None, None, False, lambda *_: None)
+    monkeypatch.setattr(Work, "trials", lambda *_, **__: [good, empty])
+
+    def use(trials: list[Path]) -> list[Path]:
+        if empty in trials:
+            grfkit.cut_windows([empty])
+        return trials
+
+    used, lines = _without_empty(work, use)
+    assert used == [good]
+    assert len(lines) == 1
+    assert lines[0].startswith("left out: empty.nc: no stance is left (")
+    monkeypatch.setattr(Work, "trials", lambda *_, **__: [empty])
+    with pytest.raises(NothingLeftError):
+        _without_empty(work, use)

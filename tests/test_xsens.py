@@ -204,3 +204,14 @@ def test_any_loss_and_any_start_give_the_same_grid(lost: set[int], start: int, c
         stream = READER.read(path, ReadOptions()).streams["imu"]
     np.testing.assert_allclose(stream["time"], np.arange(100) * 8333e-6, atol=1e-9)
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(stream["acc_x"].values)), sorted(lost))
+
+
+def test_an_empty_column_is_told(tmp_path: Path) -> None:
+    head, *rows = _text(RATES).splitlines()
+    at = head.split(",").index("Mag_Y")
+    cells = [row.split(",") for row in rows]
+    emptied = [",".join("" if k == at else c for k, c in enumerate(row)) for row in cells]
+    got = _read(tmp_path, PREAMBLE + "\n".join([head, *emptied]) + "\n")
+    assert any(note.startswith("Mag_Y: no sample holds a number") for note in got.notes)
+    assert "mag_y" not in got.streams["imu"]
+    assert not any("no sample holds" in note for note in _read(tmp_path, PREAMBLE + _text(RATES)).notes)

@@ -53,6 +53,20 @@ class UnitError(BadInputError):
     """
 
 
+class NothingLeftError(BadInputError):
+    """A trial of which no window is left: nothing is wrong with its file, and others can be used without it.
+
+    Attributes
+    ----------
+    trial
+        Path of the trial's file as it was given; empty for one in memory.
+    """
+
+    def __init__(self, message: str, trial: str = "") -> None:
+        super().__init__(message)
+        self.trial = trial
+
+
 class RefusedError(GrfError):
     """An answer exists but is not safe to give; nothing was written.
 

@@ -177,6 +177,13 @@ def _matrix(plate: SheetPlate, width: int) -> tuple[Floats | None, str]:
     if not plate.matrix:
         if plate.gain != 1.0 or plate.excitation_v is not None:
             raise BadInputError("states gain or excitation_v without a matrix")
+        if plate.channel_unit and (
+            not units.is_unit(plate.channel_unit, "N") or units.parse_unit(plate.channel_unit).factor != 1.0
+        ):
+            raise BadInputError(
+                f"channel_unit is {plate.channel_unit} without a matrix, and nothing would turn that into newtons:"
+                " state matrix and matrix_unit, or leave channel_unit out where the file's channels are in newtons"
+            )
         return None, "N"
     return _of_matrix(plate, width)
 

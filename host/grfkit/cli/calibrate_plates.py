@@ -125,7 +125,9 @@ def _check_words(check: LoadCheck) -> list[str]:
         lines.append(f"centre of pressure {1e3 * check.error_m:.1f} mm from the stated point")
     if check.load_n < 0:
         lines.append(
-            "the vertical force is negative: the file holds the force on the plate, which grf-sync turns round"
+            "the vertical force is negative: the file holds the force on the plate, as plates whose z points down give"
+            " it. No fault: grf-sync turns the whole force round, and the centre of pressure is the same; only whoever"
+            " takes the document's forces as they are has to turn them"
         )
     if not check.zeroed:
         lines.append("never seen unloaded: a zero that is not 0 is in these figures")

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from ..arrays import Floats
-from ..errors import BadInputError
+from ..errors import BadInputError, NothingLeftError
 from ..gait.stances import Stance, find_stances, stride_times
 from ..records import Trial
 from ..records.stance_set import AXES, StanceSet, make_stance_set
@@ -94,7 +94,7 @@ def windows_of_keypoints(trial: Trial, request: CutRequest, *, name: str = "tria
             excluded[why] += 1
     if not rows.inputs:
         counts = ", ".join(f"{n} {reason}" for reason, n in excluded.items()) or "none was found"
-        raise BadInputError(f"no stance of the film is left ({counts})")
+        raise NothingLeftError(f"no stance of the film is left ({counts})")
     return _stance_set(trial, request, rows, name, AXES if three else AXES[:1], excluded)
 
 

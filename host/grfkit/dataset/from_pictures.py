@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..arrays import Floats
-from ..errors import BadInputError
+from ..errors import BadInputError, NothingLeftError
 from ..gait.stances import Stance, Stances, find_stances, stride_times
 from ..records import Trial
 from ..records.stance_set import StanceSet, make_stance_set
@@ -115,7 +115,7 @@ def windows_of_pictures(trial: Trial, request: CutRequest, *, name: str = "trial
     rows = _rows(trial, request, film, columns, contacts, side, way, name)
     if not rows.frames:
         counts = ", ".join(f"{n} {reason}" for reason, n in rows.excluded.items()) or "none was found"
-        raise BadInputError(f"no window of the {request.foot} ({side}) foot is left ({counts})")
+        raise NothingLeftError(f"no window of the {request.foot} ({side}) foot is left ({counts})")
     return _stance_set(trial, request, film, rows, side, name)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from ..arrays import Floats
-from ..errors import BadInputError
+from ..errors import NothingLeftError
 from ..gait.contacts import TOO_LONG, rule_of
 from ..gait.relative_cells import relative_cells
 from ..gait.stances import Stance, Stances, find_stances, insole_total, stride_times
@@ -140,14 +140,14 @@ def set_of(sources: Sources, rows: Rows, name: str, axes: tuple[str, ...], units
 
     Raises
     ------
-    BadInputError
+    NothingLeftError
         If there is none.
     """
     request = sources.request
     if not rows.inputs:
         counts = ", ".join(f"{n} {reason}" for reason, n in rows.excluded.items()) or "none was found"
         what = "stance" if request.window == "stance" else "window"
-        raise BadInputError(f"no {what} is left ({counts}){_hint(rows.excluded, request)}")
+        raise NothingLeftError(f"no {what} is left ({counts}){_hint(rows.excluded, request)}")
     return _stance_set(sources, rows, name, axes, units)
 
 

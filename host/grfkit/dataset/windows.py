@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..arguments import as_path, refusal, refuse_other
 from ..arrays import PathLike
-from ..errors import BadInputError
+from ..errors import BadInputError, NothingLeftError
 from ..records import Trial
 from ..records.by_hand import ATTRIBUTE, by_hand_findings
 from ..records.calibrated import set_attribute, ways_of
@@ -143,7 +143,10 @@ def sets_of(
             yield trial_windows(_calibrated(Trial.from_netcdf(path), calibration, name), request, name=name)
         except BadInputError as error:
             text = str(error)
-            raise BadInputError(text if text.startswith(str(path)) else f"{path}: {text}") from error
+            named = text if text.startswith(str(path)) else f"{path}: {text}"
+            if isinstance(error, NothingLeftError):
+                raise NothingLeftError(named, str(path)) from error
+            raise BadInputError(named) from error
     if none:
         raise BadInputError("no trial was given; name the files that grf-sync wrote")
     if calibration is not None:

@@ -57,7 +57,7 @@ def _struct(stream: ExportStream) -> dict[str, Any]:
         made[name] = column.values[:, None]
         units[name], frames[name] = column.unit, column.frame
         names[name] = column.channel
-    made |= {"kind": stream.kind, "side": stream.side, "rate_hz": stream.rate_hz}
+    made |= {"kind": stream.kind, "side": stream.side or "unknown", "rate_hz": stream.rate_hz}
     return made | {"units": units, "frames": frames, "channels": names}
 
 
@@ -65,7 +65,7 @@ def _stances(source: ExportSource) -> dict[str, Any]:
     numbers = np.asarray([(ic, to) for ic, to, _, _ in source.stances], dtype=np.float64).reshape(-1, 2)
     cells: dict[str, Any] = {"ic_s": numbers[:, :1], "to_s": numbers[:, 1:]}
     for name, texts in (
-        ("side", [side for _, _, side, _ in source.stances]),
+        ("side", [side or "unknown" for _, _, side, _ in source.stances]),
         ("plates", [" + ".join(plates) for *_, plates in source.stances]),
     ):
         column = np.empty((len(texts), 1), dtype=object)

@@ -148,6 +148,9 @@ def _sources(trial: PathLike | Sequence[PathLike], to: str, streams: Sequence[st
     paths: list[Any] = list(trial) if isinstance(trial, list | tuple) else [trial]
     if not paths:
         raise BadInputError("no trial is named")
+    places = [as_path(path, what="a trial").resolve() for path in paths]
+    if twice := sorted({str(place) for place in places if places.count(place) > 1}):
+        raise BadInputError(f"{twice[0]}: was given twice; name each trial once")
     if len(paths) != 1 and to != "bids":
         raise BadInputError(f"{len(paths)} trials; --to {to} takes one at a time, --to bids several")
     sources = [open_source(path, streams=streams) for path in paths]

@@ -189,7 +189,7 @@ def _force_unit(names: list[str]) -> tuple[str, list[str]]:
     what = "state no unit" if unit == "unknown" else f"are in {unit}, not in N"
     return unit if unit == "unknown" else names[0], [
         f"force channels {what}: kept as {unit}, without moments and centre of pressure; fit for alignment by shape;"
-        f" calibrate them, or state the unit {STATE_UNIT}"
+        f" calibrate them (grf-calibrate plates, from the plate's sheet or another C3D), or state the unit {STATE_UNIT}"
     ]
 
 

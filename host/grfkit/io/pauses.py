@@ -28,7 +28,7 @@ def pauses(recording: Recording) -> list[str]:
     for name, stream in recording.streams.items():
         if stream.attrs["kind"] == "events":
             continue
-        for note in (*_of_stream(stream), *_late(stream)):
+        for note in (*_of_stream(stream), *_late(stream), *_doubled(stream)):
             notes.setdefault(note, []).append(name)
     return [f"{', '.join(names)}: {note}" for note, names in notes.items()]
 
@@ -67,4 +67,16 @@ def _late(stream: xr.Dataset) -> Iterable[str]:
         yield (
             f"stamps are late or stand twice at {late} places: no sample is counted as missing there, and their time is"
             " kept as it is"
+        )
+
+
+def _doubled(stream: xr.Dataset) -> Iterable[str]:
+    """Give how many samples have the stamp of the one before, unless stamps are arrivals, which come in bursts."""
+    raw = np.asarray(stream["time_raw"].values, dtype=np.float64)
+    doubled = int(np.count_nonzero(np.diff(raw[np.isfinite(raw)]) == 0))
+    # where the next stamps make up for it, it stands among the late ones already
+    if doubled and stream.attrs.get("stamp_source") != "host" and not stream.attrs.get("late_stamps", 0):
+        yield (
+            f"{doubled} samples have the stamp of the sample before: rows that stand twice, or a clock coarser than the"
+            " rate; they are kept as they are"
         )

@@ -84,10 +84,23 @@ def check_options(rule: str, lowpass_hz: float | None) -> float | None:
     return float(lowpass_hz) or None
 
 
+def _too_slow(trial: Trial, lowpass_hz: float | None) -> str:
+    """Return why a cut-off filters nothing: it is not below half the rate of the trial's plates; else empty."""
+    rates = [
+        float(s.attrs.get("rate_hz", np.inf)) for s in trial.streams.values() if s.attrs.get("kind") == "force_plate"
+    ]
+    if lowpass_hz is None or not rates or lowpass_hz < min(rates) / 2:
+        return ""
+    return f"plates of {min(rates):.6g} Hz hold nothing from {min(rates) / 2:.6g} Hz on"
+
+
 def measured_table(
     trial: Trial, name: str, *, rule: str, lowpass_hz: float | None, inputs: tuple[InputFile, ...]
 ) -> StepTable:
     """Return the rows of the steps that a trial's plates measured."""
+    slow = _too_slow(trial, lowpass_hz)
+    if slow and lowpass_hz != LOWPASS_HZ:
+        raise ArgumentError("lowpass_hz", f"is {lowpass_hz:g}, and {slow}; state a lower one, or 0 for no filter")
     found = measured_steps(trial, rule=rule, lowpass_hz=lowpass_hz)
     rows = named_rows(found.rows, trial_cells(trial, name) | {"force": "measured"})
     maps = trial.clock_maps if "clock_maps" in trial.tree.attrs else {}
@@ -97,7 +110,7 @@ def measured_table(
         participant=str(trial.tree.attrs.get("participant", "")),
         accepted={"measured": len(found.stances.stances)},
         rejected=dict(sorted(reasons.items())),
-        notes=(*trial_notes(trial), *by_hand_findings(maps)),
+        notes=(*trial_notes(trial), *by_hand_findings(maps), *([f"not filtered: {slow}"] if slow else [])),
         findings=_findings(trial),
         inputs=inputs,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artefacts import check_file
-from ..errors import BadInputError
+from ..errors import BadInputError, NothingLeftError
 from ..provenance import describe_input, tool_version
 from ..sync.batch import ROW_VERDICTS, Row, read_table
 from ..sync.batch_reports import run_with_reports
@@ -170,19 +170,42 @@ def _train(work: Work, known: tuple[str, ...]) -> Made:
     from ..learn.training_job import train
 
     options = work.plan.train
-    model = train(
-        work.trials(with_force=True), out=work.folder / MODEL, preset=options.preset, kind=options.kind,
+    model, empty = _without_empty(work, lambda trials: train(
+        trials, out=work.folder / MODEL, preset=options.preset, kind=options.kind,
         config=None if options.config is None else work.folder / options.config, method=options.method,
         network=options.network, epochs=options.epochs, force=work.force or MODEL in known,
         progress=lambda done, of, text: work.progress("train", done, of, text),
-    )  # fmt: skip
+    ))  # fmt: skip
     summary = model.summary
     method = summary["network"]["name"] if summary["method"] == "network" else summary["method"]
     lines = [f"{method}, of {len(summary['participants'])} people and {summary['windows']} stances"]
     if summary.get("choice"):
         lines.append(summary["choice"]["words"])
     lines += [f"left out: {n} x {reason}" for reason, n in summary["excluded"].items()]
-    return Made(lines=(*lines, *summary["findings"]), files=(MODEL, f"{MODEL}/CARD.md"))
+    return Made(lines=(*lines, *empty, *summary["findings"]), files=(MODEL, f"{MODEL}/CARD.md"))
+
+
+def _without_empty(work: Work, use: Callable[[list[Path]], Any]) -> tuple[Any, list[str]]:
+    """Return what comes of the trials, and a line for each that was left out because no stance of it is left.
+
+    Raises
+    ------
+    NothingLeftError
+        If no stance of any trial is left.
+    """
+    trials = work.trials(with_force=True)
+    lines: list[str] = []
+    while True:
+        try:
+            return use(trials), lines
+        except NothingLeftError as error:
+            rest = [path for path in trials if str(path) != error.trial]
+            if not rest or len(rest) == len(trials):
+                raise
+            lines.append(
+                f"left out: {_relative(work, Path(error.trial))}: {str(error).removeprefix(error.trial + ': ')}"
+            )
+            trials = rest
 
 
 def _prove(work: Work, known: tuple[str, ...]) -> Made:
@@ -193,18 +216,18 @@ def _prove(work: Work, known: tuple[str, ...]) -> Made:
     if not model.is_dir():
         raise BadInputError("there is no model to prove; see the part before this one")
     (out := work.folder / PROOF).mkdir(exist_ok=True)
-    predictions = evaluate(
-        work.trials(with_force=True), model=model, out=out, report=work.folder / PROOF_PAGE,
+    predictions, empty = _without_empty(work, lambda trials: evaluate(
+        trials, model=model, out=out, report=work.folder / PROOF_PAGE,
         workers=0 if work.processes in (None, 1) else work.processes or 0, scheduler=work.scheduler,
         force=work.force or PROOF in known, progress=lambda done, of, text: work.progress("prove", done, of, text),
-    )  # fmt: skip
+    ))  # fmt: skip
     scores = predictions.scores
     first = headline(scores)
     lines = [first.text, f"{scores['split']}, {scores['participants']} people, each answered by what had not seen them"]
     lines += [_error(scores, axis) for axis in scores["axes"]]
     lines += [axis_words(scores, axis) for axis in scores["axes"]]
     doubt = "" if first.verdict == "aligned" else "not better than every baseline"
-    return Made(lines=(*lines, *scores["findings"]), files=(PROOF_PAGE, PROOF), doubt=doubt)
+    return Made(lines=(*lines, *empty, *scores["findings"]), files=(PROOF_PAGE, PROOF), doubt=doubt)
 
 
 def _error(scores: dict[str, Any], axis: str) -> str:

@@ -198,6 +198,8 @@ def _notes(parsed: XsensFile) -> list[str]:
         notes.append(
             "dq and dv are changes of orientation and velocity over a sample, kept as they are: no gyro, no acc"
         )
+    if empty := [c for c, v in zip(parsed.columns, parsed.table.T) if c not in _CLOCK and np.isnan(v).all()]:
+        notes.append(f"{', '.join(empty)}: no sample holds a number, and the column is left out")
     if started := parsed.header.get("starttime", ""):
         notes.append(f"the file states its start as '{started}'")
     return notes
