@@ -1,7 +1,6 @@
 """Draw docs/aligned.svg from the demo's overground trial: ``make picture`` (after ``make demo``).
 
-The signals before and after alignment, and how likely each offset is. Written as SVG by hand, since the picture in
-the README has to be one small file in which nothing moves.
+The signals before and after alignment, half a second of them, and how likely each offset is.
 """
 
 from __future__ import annotations
@@ -10,16 +9,33 @@ import argparse
 import sys
 from pathlib import Path
 
+import matplotlib as mpl
+
+mpl.use("svg")
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from grfkit.arrays import Floats
 from grfkit.records.evidence import StreamEvidence
 from grfkit.sync import align
 
-WIDTH, LEFT, ROW, GAP = 900, 12, 96, 34
-REFERENCE, DEVICE, TEXT = "#7a8896", "#c2410c", "#333333"
+REFERENCE, DEVICE, OTHERS = "#7a8896", "#c2410c", "#7a8896"
 SHOWN_S = 14.0
-"""Length of the signals drawn: what can be told apart in a picture 900 units wide."""
+"""Length of the signals drawn: what can be told apart over the width of a page."""
+ZOOM_S = 0.5
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "grfkit",
+}
+"""Text stays text, and the same trial gives the same bytes."""
 
 
 def main() -> int:
@@ -34,33 +50,33 @@ def main() -> int:
     if not alignment.accepted:
         print(f"{trial}: was refused, there is nothing to draw", file=sys.stderr)
         return 1
-    options.picture.write_text(drawn(alignment.evidence.streams[0]), encoding="utf-8")
+    with plt.rc_context(STYLE):
+        figure = drawn(alignment.evidence.streams[0])
+        figure.savefig(options.picture, format="svg", metadata={"Date": None, "Creator": "grfkit"})
+    # matplotlib ends lines of its metadata with blanks
+    lines = options.picture.read_text(encoding="utf-8").splitlines()
+    options.picture.write_text("\n".join(line.rstrip() for line in lines) + "\n", encoding="utf-8")
     return 0
 
 
-def drawn(evidence: StreamEvidence) -> str:
-    """Return the picture as SVG text."""
+def drawn(evidence: StreamEvidence) -> Figure:
+    """Return the figure: before, after with half a second enlarged, and the likelihood of each offset."""
     start = first_contacts_s(evidence)
-    window = (start, start + SHOWN_S)
+    figure = plt.figure(figsize=(9.0, 5.6), layout="constrained")
+    grid = figure.add_gridspec(3, 2, width_ratios=(3.2, 1.0))
+    before, after = figure.add_subplot(grid[0, :]), figure.add_subplot(grid[1, 0])
+    zoom, likelihood = figure.add_subplot(grid[1, 1]), figure.add_subplot(grid[2, :])
     mapped = evidence.clock_map.apply(evidence.device_time_s)
-    rows = [
-        ("Before: each file on its own clock, both from zero", evidence.device_time_s),
-        ("After: the insole on the plates' clock", mapped),
-    ]
-    parts = []
-    for number, (title, time) in enumerate(rows):
-        top = GAP + number * (ROW + GAP)
-        parts += [heading(title, top), frame(top)]
-        parts.append(curve(evidence.reference_time_s, evidence.reference_signal, window, top, REFERENCE, filled=True))
-        parts.append(curve(time, evidence.device_signal, window, top, DEVICE, filled=False))
-    parts += scores(evidence, GAP + 2 * (ROW + GAP))
-    height = GAP + 3 * (ROW + GAP) - 8
-    label = "Force plates and insole before and after alignment, and the log-likelihood of every offset"
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{label}" '
-        f'font-family="sans-serif" font-size="14" fill="{TEXT}">'
-    )
-    return "\n".join([head, f'<rect width="{WIDTH}" height="{height}" fill="white"/>', *parts, "</svg>"]) + "\n"
+    signals(before, evidence, evidence.device_time_s, (start, start + SHOWN_S))
+    before.set_title("Before: each file on its own clock, both from zero")
+    before.legend(loc="upper right", ncols=2, frameon=False, bbox_to_anchor=(1.0, 1.28))
+    signals(after, evidence, mapped, (start, start + SHOWN_S))
+    after.set_title("After: the insole on the plates' clock")
+    middle = plain_contact_s(evidence, (start, start + SHOWN_S)) + 0.12
+    signals(zoom, evidence, mapped, (middle - ZOOM_S / 2, middle + ZOOM_S / 2))
+    zoom.set(title="the same, half a second", ylabel="")
+    scores(likelihood, evidence)
+    return figure
 
 
 def first_contacts_s(evidence: StreamEvidence) -> float:
@@ -69,53 +85,52 @@ def first_contacts_s(evidence: StreamEvidence) -> float:
     return float(np.min(matched)) - 0.5
 
 
-def heading(text: str, top: float) -> str:
-    """Return a line of text above a panel."""
-    return f'<text x="{LEFT}" y="{top - 9}">{text}</text>'
+def plain_contact_s(evidence: StreamEvidence, window_s: tuple[float, float]) -> float:
+    """Return the matched contact, on the reference clock, after which both signals rise the most."""
+    matched = evidence.anchors.t_reference_s[evidence.anchors.kept]
+    matched = matched[(matched > window_s[0]) & (matched < window_s[1] - ZOOM_S)]
+    mapped = evidence.clock_map.apply(evidence.device_time_s)
+    rises = [
+        min(
+            rise(evidence.reference_time_s, evidence.reference_signal, contact),
+            rise(mapped, evidence.device_signal, contact),
+        )
+        for contact in matched
+    ]
+    return float(matched[int(np.argmax(rises))])
 
 
-def frame(top: float) -> str:
-    """Return a panel's border."""
-    width = WIDTH - 2 * LEFT
-    return f'<rect x="{LEFT}" y="{top}" width="{width}" height="{ROW}" fill="none" stroke="#cccccc"/>'
+def rise(time_s: Floats, value: Floats, contact_s: float) -> float:
+    """Return how much more a signal shows in the 0.1 s after a contact than in the 0.1 s before it."""
+    after = value[(time_s > contact_s) & (time_s < contact_s + 0.1)]
+    before = value[(time_s > contact_s - 0.1) & (time_s < contact_s)]
+    return float(np.nanmax(after) - np.nanmax(before)) if after.size and before.size else -np.inf
 
 
-def curve(time: Floats, value: Floats, window: tuple[float, float], top: float, colour: str, *, filled: bool) -> str:
-    """Return the curve within a window: one path, broken where samples are missing."""
-    inside = (time >= window[0]) & (time <= window[1])
-    t, v = time[inside], value[inside]
-    step = max(1, t.size // 1400)
-    x = LEFT + (t[::step] - window[0]) / (window[1] - window[0]) * (WIDTH - 2 * LEFT)
-    y = top + ROW * (1.15 - np.clip(v[::step], -0.1, 1.15)) / 1.3
-    points, pen = [], "M"
-    for a, b in zip(x, y):
-        if not np.isfinite(a + b):
-            pen = "M"
-            continue
-        points.append(f"{pen}{a:.1f} {b:.1f}")
-        pen = "L"
-    width = 3.2 if filled else 1.3
-    opacity = 0.65 if filled else 1
-    style = f'stroke="{colour}" stroke-width="{width}" stroke-opacity="{opacity}" stroke-linejoin="round"'
-    return f'<path d="{"".join(points)}" fill="none" {style}/>'
+def signals(axes: Axes, evidence: StreamEvidence, device_time_s: Floats, window_s: tuple[float, float]) -> None:
+    """Draw both signals within a window of time."""
+    for time, value, label, colour, width in (
+        (evidence.reference_time_s, evidence.reference_signal, "force plates", REFERENCE, 3.0),
+        (device_time_s, evidence.device_signal, "insole", DEVICE, 1.2),
+    ):
+        inside = (time >= window_s[0]) & (time <= window_s[1])
+        step = max(1, int(np.count_nonzero(inside)) // 600)
+        axes.plot(time[inside][::step], value[inside][::step], color=colour, linewidth=width, label=label)
+    axes.set(xlim=window_s, ylim=(-0.15, 2.2), xlabel="time, s", ylabel="load, of a\nusual peak")
 
 
-def scores(evidence: StreamEvidence, top: float) -> list[str]:
-    """Return the panel of log-likelihoods: a stem per offset that was scored, the winner in colour."""
+def scores(axes: Axes, evidence: StreamEvidence) -> None:
+    """Draw the log-likelihood of every offset that was scored, the winner in colour."""
     scored = np.isfinite(evidence.log_likelihood)
     lags, nats = evidence.lag_s[scored], evidence.log_likelihood[scored]
-    best, low = int(np.argmax(nats)), float(np.max(nats)) - 120.0
+    best = int(np.argmax(nats))
     margin = evidence.clock_map.margin or float("nan")
-    text = f"Offsets that were looked at: {lags[best]:+.2f} s beats every other by {margin:.0f} nats"
-    span = float(np.ptp(lags)) or 1.0
-    x = LEFT + 8 + (lags - lags.min()) / span * (WIDTH - 2 * LEFT - 16)
-    high = np.clip((nats - low) / 120.0, 0.01, 1.0) * (ROW - 8)
-    parts = [heading(text, top), frame(top)]
-    for i in np.argsort(nats):
-        colour, width = (DEVICE, 3) if i == best else (REFERENCE, 1)
-        foot = top + ROW
-        parts.append(f'<path d="M{x[i]:.1f} {foot}V{foot - high[i]:.1f}" stroke="{colour}" stroke-width="{width}"/>')
-    return parts
+    below = np.maximum(nats - nats[best], -120.0)
+    axes.vlines(lags, -120.0, below, color=OTHERS, linewidth=0.8, label="other offsets")
+    axes.vlines(lags[best], -120.0, 0.0, color=DEVICE, linewidth=2.5, label=f"the offset chosen, {lags[best]:+.2f} s")
+    axes.set(ylim=(-120.0, 12.0), xlabel="offset, s", ylabel="log-likelihood\nbelow the best, nats")
+    axes.set_title(f"Offsets that were looked at: the best beats every other by {margin:.0f} nats")
+    axes.legend(loc="upper center", frameon=False)
 
 
 if __name__ == "__main__":
