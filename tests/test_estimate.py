@@ -22,6 +22,7 @@ from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.windows import trial_windows
 from grfkit.errors import BadInputError
 from grfkit.estimation.estimate import estimate_source
+from grfkit.estimation.flag_counts import flag_counts
 from grfkit.estimation.source import EstimateSource
 from grfkit.io import read
 from grfkit.learn.folds import Fold
@@ -576,3 +577,9 @@ def test_a_model_of_filtered_imus_sees_filtered_imus(tmp_path: Path) -> None:
         rows = [found.rows[int(np.argmin(np.abs(starts - s)))] for s in expected.data["start_s"].values]
         off[hz] = np.abs(np.asarray([row.peak_bw for row in rows]) - peaks)
     assert np.quantile(off[15.0], 0.9) < 1e-3 < np.quantile(off[0.0], 0.5)
+
+
+def test_flags_that_differ_in_a_share_alone_are_one_line() -> None:
+    rows = [("11 % of the samples missing",), ("28 % of the samples missing", "pulls"), (), ("pulls",)]
+    assert flag_counts(rows) == ["2 of 4 stances: 11 to 28 % of the samples missing", "2 of 4 stances: pulls"]
+    assert flag_counts([("11 % of the samples missing",)] * 2) == ["2 of 2 stances: 11 % of the samples missing"]

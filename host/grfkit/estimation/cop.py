@@ -35,6 +35,7 @@ from .beyond_findings import training_findings
 from .curves import between, common_times, sample_times
 from .estimate import allowed_leaks, cut_feet
 from .feet import Foot, cut_request
+from .flag_counts import flag_counts
 from .outside import departures_of, seen_in
 from .source import EstimateRequest, EstimateSource, facts_of, open_source
 from .types import SIDES, Side
@@ -181,8 +182,7 @@ def _estimated(model: GrfModel, folder: Path, source: EstimateSource, request: E
         raise BadInputError(f"{source.name}: no stance was found by {cut} that the model can answer")
     findings += training_findings(spec, apart, source.name, accepted=request.accept_beyond)
     findings += finding_of(departures_of(spec, seen))
-    counted = Counter(flag for row in rows for flag in row.flags)
-    findings += [f"{n} of {len(rows)} stances: {flag}" for flag, n in counted.items()]
+    findings += flag_counts([row.flags for row in rows])
     width, told = _half_width(folder)
     findings.append(told)
     files = [*source.joined, *([] if source.file is None else [source.file])]

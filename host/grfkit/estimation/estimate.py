@@ -39,6 +39,7 @@ from .feet import Foot, cut_request, detector_of, feet_of, wearables_of
 from .files import check_outputs, write_estimate
 from .film_feet import film_feet, of_film, refuse_another_gait, trained_on
 from .film_source import film_recording, key_pictures
+from .flag_counts import flag_counts
 from .joined import joined_source
 from .landmark_feet import BY_LANDMARKS, landmark_feet, of_landmarks
 from .open_model import BundleForceModel, open_model, read_spec
@@ -371,8 +372,7 @@ def _check_predicted(curves: Mapping[Side, FootCurve], rows: list[StanceRow], na
 
 def _findings(curves: Mapping[Side, object], rows: list[StanceRow], spec: ModelSpec) -> list[str]:
     findings = [f"no {side} foot is in the recording with the model's channels" for side in SIDES if side not in curves]
-    flags = Counter(flag for row in rows for flag in row.flags)
-    findings += [f"{n} of {len(rows)} stances: {flag}" for flag, n in flags.items()]
+    findings += flag_counts([row.flags for row in rows])
     if spec.window != "stance" and not rows:
         findings.append("no insole tells when the foot stood; the table of stances is empty")
     return findings
