@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from grfkit.errors import BadInputError
 from grfkit.learn.everyone import whole_fold
 from grfkit.learn.model import GrfModel
-from grfkit.learn.networks import Shape, build, imagenet_network_names, network_config
+from grfkit.learn.networks import Shape, build, imagenet, imagenet_network_names, network_config
 from grfkit.learn.networks.imagenet import ImagenetBody
 from grfkit.learn.networks.inception3 import Inception3
 from grfkit.learn.networks.planes import completed, picture, planes_of
@@ -159,3 +159,11 @@ def test_a_frozen_trunk_of_random_weights_gives_numbers_of_use_and_each_window_p
     before = model.predict(others)
     assert np.isfinite(before).all()
     np.testing.assert_allclose(model.predict(others), before)
+    maps.clear()
+    # another decoder on the same trunk finds the columns of these windows there, and the other training its bits again
+    wider = config.model_copy(update={"head": (16,)})
+    fit(wider, TrainConfig(epochs=2, patience=0, batch=4), data, whole_fold(data, 0))
+    assert [len(columns) for columns in maps] == [data.size]
+    imagenet._KEPT.of("")
+    again = fit(config, TrainConfig(epochs=4, patience=0, batch=4), data, whole_fold(data, 0))
+    np.testing.assert_array_equal(again.predict(others), before)

@@ -87,7 +87,7 @@ def test_the_result_says_that_it_was_quick_and_the_wait_is_told_first() -> None:
     scores = evaluate(
         known("abcdef"), preset="sugiarto2025", compare="mlp", epochs=1, quick=True, notice=said.append
     ).scores
-    assert said[0].startswith("1 networks, 36 trainings: about 1 min on this computer")
+    assert said[0].startswith("1 network, 36 trainings: about 1 min on this computer")
     found = scores["feature_comparison"]
     assert found["draws"] == 1
     assert found["notes"][0].startswith("quick: 4 groups of people, one training of each network, one exchange")

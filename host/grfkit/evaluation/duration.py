@@ -87,8 +87,8 @@ def forecast(plan: Plan, seconds: Mapping[str, float], folds: int, workers: int)
     shared = f"{workers} processes" if workers > 1 else "one process"
     long_s = sum(total.values()) / max(1, workers)
     words = (
-        f"{len(plan.networks)} networks, {folds * len(cells)} trainings: about {duration(long_s)} on this computer, as"
-        f" busy as it is now, in {shared}"
+        f"{len(plan.networks)} network{'s' * (len(plan.networks) > 1)}, {folds * len(cells)} trainings: about"
+        f" {duration(long_s)} on this computer, as busy as it is now, in {shared}"
     )
     return long_s, words + (f" (most of it: {parts})" if parts else "")
 

@@ -249,8 +249,8 @@ def people_csv(found: Mapping[str, Any]) -> str:
 def feature_words(found: Mapping[str, Any]) -> list[str]:
     """Return errors, contrasts and claims as lines of text."""
     lines = [
-        f"{found['preset'] or 'without a preset'}: {found['people']} people, seeds: {found['seeds']}, {found['draws']}"
-        f" exchanges of features, features by {found['statics_by']}",
+        f"{found['preset'] or 'without a preset'}: {found['people']} people, seeds: {found['seeds']}, "
+        f"{found['draws']} exchange{'s' * (found['draws'] > 1)} of features, features by {found['statics_by']}",
         *(f"note: {note}" for note in found["notes"]),
         "error: mean over axes of RMSE in % of the measured range",
     ]

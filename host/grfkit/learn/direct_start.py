@@ -16,7 +16,7 @@ from .kernel import distances_of_rows, solve_kernel, spread_rows
 from .linear_start import in_its_unit, output_scale, put, stance_rows, start_from_ridge
 from .networks import ForceNetwork
 from .networks.direct import MOST_STANCES, SPEED, SPEED_STEP_M_S, Kernel, MeanCurves, speeds_of
-from .networks.imagenet import AT_ONCE, ImagenetBody
+from .networks.imagenet import SETTLED_BY, ImagenetBody
 from .networks.pictures import ComponentsMlp
 from .picture_components import start_components
 from .scaler import Scaler
@@ -50,13 +50,11 @@ def give_start(network: ForceNetwork, scaler: Scaler, windows: Windows) -> None:
 
 
 def _once(network: ForceNetwork, scaler: Scaler, windows: Windows) -> None:
-    """Let all windows go through a network once, in parts of about the same size: one alone may have no spread."""
+    """Let some windows go through a network together, spread evenly over all."""
+    rows = np.unique(np.linspace(0, windows.size - 1, min(SETTLED_BY, windows.size)).round().astype(int))
+    batch = windows.read(rows)
     with torch.no_grad():
-        for rows in np.array_split(np.arange(windows.size), -(-windows.size // AT_ONCE)):
-            batch = windows.read(rows)
-            network(
-                scaler.inputs(torch.from_numpy(batch.inputs)), scaler.scaled_statics(torch.from_numpy(batch.statics))
-            )
+        network(scaler.inputs(torch.from_numpy(batch.inputs)), scaler.scaled_statics(torch.from_numpy(batch.statics)))
 
 
 def _start_curves(network: MeanCurves, scaler: Scaler, windows: Windows) -> None:

@@ -190,6 +190,12 @@ def file_name(part: Part) -> str:
     return "".join(c if c.isalnum() else "_" for c in text)
 
 
+def _begun(part: Part, row: Rows | None) -> int:
+    """Return how many of a part's networks were compared before; their fits are read, and compared again at once."""
+    before = [] if row is None else [n for n in part.networks if n not in row["lacking"]]
+    return max(1, len(before))
+
+
 def main() -> None:
     """Run the benchmark."""
     options = harness.parser(__doc__, "knee")
@@ -210,7 +216,7 @@ def main() -> None:
     for part in listed:
         if request.only not in part.name:
             continue
-        for count in range(1, len(part.networks) + 1):
+        for count in range(_begun(part, figures["parts"].get(part.name)), len(part.networks) + 1):
             if time.monotonic() > end:
                 break
             print(f"{part.name}: {part.networks[count - 1]} ...", flush=True)

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from ..batches import Windows
 
 KEPT = 2000
-"""Windows of which a frozen trunk keeps its map's columns, so that every epoch need not work them out anew: chosen by
+"""Windows of which the columns of a frozen trunk's map are kept, so that no epoch need work them out anew: chosen by
 hand, 60 kB each."""
+SETTLED_BY = 16
+"""Windows of training by which the norms of a frozen trunk of random weights are set: chosen by hand."""
 AT_ONCE = 32
 """Pictures that go through a trunk together where nothing is learnt: chosen by hand, a few hundred MB."""
 UPWARDS = 4
@@ -70,6 +72,22 @@ class ImagenetConfig(NetworkConfig):
         return given.model_copy(update=update)
 
 
+class _Kept:
+    """Columns of windows by the last frozen trunk: trainings that differ in what comes after it share them."""
+
+    def __init__(self) -> None:
+        self.trunk, self.columns = "", dict[bytes, Tensor]()
+
+    def of(self, trunk: str) -> dict[bytes, Tensor]:
+        """Return what is known of a trunk, by the bytes of a window."""
+        if trunk != self.trunk:
+            self.trunk, self.columns = trunk, {}
+        return self.columns
+
+
+_KEPT = _Kept()
+
+
 class ImagenetBody(Body):
     """Signals as a picture, the trunk, and the columns of its last map decoded to the samples of the window."""
 
@@ -79,7 +97,7 @@ class ImagenetBody(Body):
         rows = completed(config.planes, channels)
         self.register_buffer("index", torch.tensor(rows, dtype=torch.long), persistent=False)
         self.trunk = trunk
-        self._kept: dict[bytes, Tensor] = {}
+        self._trunk_digest = ""
         self.narrow = nn.Conv1d(width, config.hidden, 1)
         self.decoder = nn.ModuleList(
             nn.Conv1d(config.hidden, config.hidden, 5, padding=2) for _ in range(config.layers)
@@ -89,8 +107,8 @@ class ImagenetBody(Body):
         """Return the body in training or not; what is frozen keeps its batch statistics."""
         super().train(mode)
         if not mode:
-            # weights may be loaded or moved to another device before it is trained on
-            self._kept.clear()
+            # other weights may be loaded before it is trained on
+            self._trunk_digest = ""
         if self.config.trunk == "frozen":
             self.trunk.eval()
         return self
@@ -122,15 +140,25 @@ class ImagenetBody(Body):
     def _known(self, inputs: Tensor) -> Tensor:
         """Return the columns of windows, those seen before from memory; one at a time, so that no order matters."""
         found = []
+        kept = _KEPT.of(self._digest())
         for part in inputs.split(1):
             key = part.detach().cpu().numpy().tobytes()
-            columns = self._kept.get(key)
+            columns = kept.get(key)
             if columns is None:
                 columns = self._map(part)
-                if len(self._kept) < KEPT:
-                    self._kept[key] = columns
+                if len(kept) < KEPT:
+                    kept[key] = columns
             found.append(columns)
         return torch.cat(found)
+
+    def _digest(self) -> str:
+        """Return a digest of all that a window's columns hang on beside the window."""
+        if not self._trunk_digest:
+            digest = hashlib.sha256(f"{self.config.name} {self.config.pixels} {self.index.tolist()}".encode())
+            for value in self.trunk.state_dict().values():
+                digest.update(f"{value.device} {value.dtype}".encode() + value.detach().cpu().numpy().tobytes())
+            self._trunk_digest = digest.hexdigest()
+        return self._trunk_digest
 
     def stages(self) -> list[list[nn.Parameter]]:
         """Return the decoder's parameters, then the trunk's."""
