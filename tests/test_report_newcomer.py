@@ -12,7 +12,7 @@ from grfkit import align
 from grfkit.records import Anchors, ClockMap
 from grfkit.records.clock import ByHand
 from grfkit.records.evidence import LEAST_CHANCE
-from grfkit.report import render_sync_report
+from grfkit.report import render_batch_report, render_sync_report
 from grfkit.sync.settings import AlignSettings
 from grfkit.sync.summary import map_lines
 from known_clock_files import a_run, write_one_file
@@ -100,3 +100,22 @@ def test_a_clock_by_hand_says_so() -> None:
     clock_map: ClockMap = before.model_copy(update=update)
     page = text_of(render_sync_report(trial(replace(evidence, clock_map=clock_map))))
     assert "accepted by hand by MK on 2026-12-02: jump" in page
+
+
+def test_the_overlay_stands_above_the_table() -> None:
+    page = render_sync_report(trial(stream()))
+    assert page.index("Before and after") < page.index("All streams")
+    assert page.count("<h3>Before and after") == 1, "once for its one stream"
+
+
+def test_a_batch_says_what_was_written_and_leaves_out_verdicts_that_no_trial_has() -> None:
+    rows = [
+        {"out": "a.nc", "verdict": "aligned", "maps": [], "error": None, "trial": "aligned/a.nc"},
+        {"out": "b.nc", "verdict": "refused", "maps": [], "error": None, "trial": None},
+    ]
+    page = text_of(render_batch_report(rows, title="walkers: alignment of TABLE.csv"))
+    assert "walkers: alignment of TABLE.csv" in page
+    assert "Written: 1 of 2 trials." in page
+    assert "aligned/a.nc" in page
+    assert "nothing" in page
+    assert "bad input" not in page

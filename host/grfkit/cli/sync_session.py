@@ -82,7 +82,8 @@ def _write_page(session: SessionAlignment, page: Path, *, reports: bool, force: 
     for row in session.to_json()["trials"]:
         report = _report_of(Path(row["out"])) if reports and not row["error"] else None
         name = "" if report is None else Path(os.path.relpath(report, page.parent)).as_posix()
-        rows.append({**row, "out": f"{row['name']}.nc", "report": name})
+        written = row["trial"] and Path(os.path.relpath(row["trial"], page.parent)).as_posix()
+        rows.append({**row, "out": f"{row['name']}.nc", "report": name, "trial": written})
     title = f"Alignment of the session {session.request.title}"
     write_batch_report(page, rows, force, title=title, notes=session.clock_lines)
 

@@ -34,6 +34,8 @@ class BatchRow:
         The worst of its aligned streams; None where nothing was aligned.
     note
         Why it was refused or failed, in one sentence.
+    written
+        The trial's file, empty where none was written, None where that is not known.
     """
 
     trial: str
@@ -45,6 +47,7 @@ class BatchRow:
     margin: float | None = None
     p_wrong: float | None = None
     note: str = ""
+    written: str | None = None
 
 
 def batch_row(evidence: TrialEvidence, *, report: str = "") -> BatchRow:
@@ -71,8 +74,8 @@ def summary_row(summary: Mapping[str, Any]) -> BatchRow:
     Parameters
     ----------
     summary
-        ``out``, ``verdict`` (as of :class:`BatchRow`), ``maps`` (one mapping per stream),
-        ``error`` and, where a report was written, ``report``.
+        ``out``, ``verdict`` (as of :class:`BatchRow`), ``maps`` (one mapping per stream), ``error``, ``trial`` (the
+        file that was written, None for none) and, where a report was written, ``report``.
     """
     maps = summary.get("maps") or []
     good = [m for m in maps if m.get("verdict") == "aligned"]
@@ -95,6 +98,7 @@ def summary_row(summary: Mapping[str, Any]) -> BatchRow:
         margin=_worst(min, [m.get("margin") for m in good]),
         p_wrong=_worst(max, [m.get("p_wrong") for m in good]),
         note=str(summary.get("error") or "; ".join([*reasons[:1], *doubts])),
+        written=str(summary["trial"] or "") if "trial" in summary else None,
     )
 
 
@@ -125,7 +129,8 @@ def _rendered(rows: list[BatchRow], title: str, notes: Sequence[str]) -> str:
         title=title,
         notes=list(notes),
         total=len(rows),
-        counts=[(v, sum(r.verdict == v for r in rows)) for v in reversed(_VERDICTS)],
+        counts=[(v, n) for v in reversed(_VERDICTS) if (n := sum(r.verdict == v for r in rows)) or v == "aligned"],
+        written=_written(rows),
         orders=[(key, label, [_cells(r) for r in sorted(rows, key=by)]) for key, label, by in orders],
     )
 
@@ -146,6 +151,12 @@ def write_batch_report(
         If ``path`` exists and ``force`` is false, or cannot be written.
     """
     write_page(path, render_batch_report(rows, title=title, notes=notes), force=force)
+
+
+def _written(rows: Sequence[BatchRow]) -> str:
+    """Return how many trials were written, empty where that is not known."""
+    known = [r for r in rows if r.written is not None]
+    return f"Written: {sum(bool(r.written) for r in known)} of {len(rows)} trials." if known else ""
 
 
 def _worst(pick: Callable[[list[float]], float], values: list[float | None]) -> float | None:
@@ -170,4 +181,5 @@ def _cells(row: BatchRow) -> dict[str, str]:
         "margin": fixed(row.margin, 1, "nats"),
         "wrong": chance(row.p_wrong),
         "note": row.note,
+        "written": "—" if row.written is None else row.written or "nothing",
     }

@@ -40,6 +40,7 @@ def render_sync_report(evidence: TrialEvidence) -> str:
         states=[words.state_of(group[0].clock_map) for group in groups],
         rows=words.table_rows(groups),
         sections=[_section(group) for group in groups],
+        lead=_lead(groups),
         doctor=_doctor(evidence),
         notes=_notes(evidence),
         inputs=[(i.name, i.role, size(i.size_bytes), i.sha256) for i in evidence.inputs],
@@ -79,6 +80,12 @@ def _doubtful(groups: list[words.Group]) -> str:
     doubted = [s for group in groups for s in group if words.state_of(s.clock_map) != "aligned"]
     total = sum(len(group) for group in groups)
     return words.name_of(doubted) if 0 < len(doubted) < total else ""
+
+
+def _lead(groups: list[words.Group]) -> str:
+    """Return the stream whose overlay stands first: of the first clock that is not aligned, else of the first."""
+    doubtful = [group for group in groups if words.state_of(group[0].clock_map) != "aligned"]
+    return next((group[0].stream for group in [*doubtful, *groups]), "")
 
 
 def _worst(evidence: TrialEvidence) -> str:

@@ -129,7 +129,7 @@ def _align(work: Work, _: tuple[str, ...]) -> Made:
     reports = work.plan.align.reports
     work.rows = run_with_reports(
         work.table_path, work.table, processes=work.processes, scheduler=work.scheduler, reports=reports,
-        force=work.force, remake=True, progress=one_more,
+        force=work.force, remake=True, progress=one_more, study=work.plan.name or work.folder.resolve().name,
     )  # fmt: skip
     counts = {verdict: sum(row["verdict"] == verdict for row in work.rows) for verdict in ROW_VERDICTS}
     names = {"partial": "partly aligned"}

@@ -29,6 +29,7 @@ def run_with_reports(
     force: bool = False,
     remake: bool = False,
     progress: Callable[[dict[str, Any]], None] = lambda _: None,
+    study: str = "",
 ) -> list[dict[str, Any]]:
     """Return the summary of every row of a table, resumed from the journal beside it.
 
@@ -38,6 +39,8 @@ def run_with_reports(
         Of :func:`~grfkit.sync.batch.read_table`.
     reports
         An HTML report beside every trial, and a page over all of them beside the table.
+    study
+        Name for the head of that page; the table's folder where empty.
     scheduler, processes, force, remake, progress
         Of :func:`~grfkit.sync.batch.run_batch`.
     """
@@ -54,7 +57,7 @@ def run_with_reports(
         progress=progress,
     )
     if reports:
-        _write_index(table, summaries)
+        _write_index(table, summaries, study)
     return summaries
 
 
@@ -76,8 +79,9 @@ def _reported(row: Row) -> Row:
     return row.model_copy(update={"report": report, "companions": companions})
 
 
-def _write_index(table: Path, summaries: list[dict[str, Any]]) -> None:
+def _write_index(table: Path, summaries: list[dict[str, Any]], study: str) -> None:
     from ..report import render_batch_report
 
+    title = f"{study or table.resolve().parent.name}: alignment of {table.name}"
     with written_whole(table.with_suffix(".html"), force=True) as temporary:
-        temporary.write_text(render_batch_report(summaries), encoding="utf-8")
+        temporary.write_text(render_batch_report(summaries, title=title), encoding="utf-8")
