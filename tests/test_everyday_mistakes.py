@@ -106,7 +106,7 @@ MISTAKES: list[tuple[str, str]] = [
     (f"{GOOD} --overwrite", "did you mean --force?"),
     (f"{GOOD} --subject P01", "did you mean --participant?"),
     (f"{GOOD} --output other.nc", "did you mean --out?"),
-    (f"{GOOD} -v", "GRFKIT_DEBUG=1"),
+    (f"{GOOD} --debug", "GRFKIT_DEBUG=1"),
     ("grf-sync batch table.csv --mass-kg 70", "it is one of the command without 'batch'"),
     ("grf-sync bacth table.csv", "there is no command 'bacth'; did you mean 'batch'?"),
     ("grf-sync plates.c3d insole.csv", "name it with an option, as in --wearable plates.c3d"),
