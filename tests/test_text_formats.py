@@ -14,6 +14,7 @@ from grfkit.arrays import Floats
 from grfkit.errors import BadInputError
 from grfkit.formats.opensim import parse_storage
 from grfkit.formats.opensim_columns import plate_columns, unplaced_forces
+from grfkit.formats.rows import quoted_cells
 from grfkit.formats.text import as_tabs, ends_whole
 from grfkit.formats.trc import parse_trc, trc_text
 from grfkit.io import read
@@ -472,3 +473,11 @@ def test_a_row_that_lost_digits_is_never_whole(values: list[float], digits: int)
     rows = [f"{i}\t{value:.{digits}f}" for i, value in enumerate(values)]
     assert ends_whole(rows, "\t")
     assert not ends_whole([*rows[:-1], rows[-1][:-1]], "\t")
+
+
+def test_lines_of_binary_files_are_cut_into_cells_on_every_python() -> None:
+    assert quoted_cells('\0a,"b,\0",c', ",") == ["\0a", "b,\0", "c"]
+    assert quoted_cells("", ",") == []
+    # longer than a cell of the csv module may be
+    long = '"' + "x" * 200_000
+    assert quoted_cells(f"{long},y", ",") == [long, "y"]

@@ -13,7 +13,7 @@ from .. import units
 from ..arrays import Floats
 from ..errors import BadInputError, UnitError
 from .header_rows import Header, HeaderLayout, read_header
-from .rows import is_missing, is_number, number_table, numbers, row_cells, unquoted
+from .rows import is_missing, is_number, number_table, numbers, quoted_cells, row_cells, unquoted
 from .text import decimal_sign, refuse_split_decimals, without_torn_row
 
 _BRACKETS = re.compile(r"(?P<name>.*?)\s*(?:\[(?P<square>[^\[\]]*)\]|\((?P<round>[^()]*)\))\s*$")
@@ -83,7 +83,7 @@ def split_header(text: str) -> tuple[int, str, list[str]]:
         separator = next((s for s in "\t;," if s in line), "")
         if not separator:
             raise BadInputError(f"line {index + 1} holds one cell, expected a header row of named columns")
-        cells = unquoted(next(csv.reader([line.rstrip("\r")], delimiter=separator)))
+        cells = unquoted(quoted_cells(line.rstrip("\r"), separator))
         while cells and not cells[-1]:
             cells.pop()
         if len(cells) < 2 or any(is_number(cell) or is_number(cell, ",") for cell in cells):
@@ -154,7 +154,7 @@ def looks_like_table(text: str) -> tuple[str, list[str]]:
         # the head may end inside a line
         refuse_split_decimals(lines[: max(1, len(lines) - 1)], separator, len(header), index + 2)
         if '"' in following:
-            following = "\t".join(next(csv.reader([following.rstrip("\r")], delimiter=separator)))
+            following = "\t".join(quoted_cells(following.rstrip("\r"), separator))
             separator = "\t"
         cells = unquoted(row_cells(following, separator, len(header), index + 2))
     except BadInputError as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import units
 from ..errors import BadInputError
-from .rows import is_missing, is_number, unquoted
+from .rows import is_missing, is_number, quoted_cells, unquoted
 from .text import separator_of
 
 MOST_HEADER_ROWS = 20
@@ -80,7 +79,7 @@ def read_header(lines: Sequence[str], layout: HeaderLayout, *, separator: str = 
 
 def cells_of(line: str, separator: str) -> list[str]:
     """Return the cells of a line of names, without quotes, blanks around them and empty cells at the end."""
-    cells = unquoted(next(csv.reader([line.rstrip("\r\n")], delimiter=separator), []))
+    cells = unquoted(quoted_cells(line.rstrip("\r\n"), separator))
     while cells and not cells[-1]:
         cells.pop()
     return cells

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -17,6 +18,8 @@ LARGEST = 1e30
 """A number beyond this is no measurement: the file is broken or not what it seems."""
 
 _MISSING = frozenset({"", "nan", "-nan", "nan(ind)", "-nan(ind)", "1.#qnan", "-1.#ind", "n/a", "na", "null", "none"})
+_NUL = "\ue000"
+"""Stands for a NUL while the csv module reads a line; a character of nobody's, which no file of numbers holds."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d{1,3})?")
 _UNUSUAL = re.compile(r"[^0-9+\-.eE \t\r]")
 
@@ -145,6 +148,18 @@ def _check_size(table: Floats, columns: Sequence[str], first_line: int) -> None:
         raise BadInputError(
             f"line {first_line + line}, column '{columns[column]}': {table[line, column]:g} is no measurement"
         )
+
+
+def quoted_cells(line: str, separator: str) -> list[str]:
+    """Return the cells of a line, in which quotes may hold a separator; a line that is no table's is cut as it is.
+
+    A NUL, which binary files are full of, is a character like others: before Python 3.11 the csv module refuses it.
+    """
+    try:
+        cells = next(csv.reader([line.replace("\0", _NUL)], delimiter=separator), [])
+    except csv.Error:  # a quote that never ends, in a file of another kind
+        return line.split(separator)
+    return [cell.replace(_NUL, "\0") for cell in cells]
 
 
 def unquoted(cells: Iterable[str]) -> list[str]:

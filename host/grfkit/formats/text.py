@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import warnings
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..units import canonical_name, parse_unit
-from .rows import CHUNK_ROWS, LARGEST, data_rows, is_missing, numbers, row_cells
+from .rows import CHUNK_ROWS, LARGEST, data_rows, is_missing, numbers, quoted_cells, row_cells
 
 READ_SHORT = "read it without that line by --allow-short (allow_short=True in Python)"
 """What to do with a file that is shorter than its header states and may end inside a row."""
@@ -99,7 +98,7 @@ def as_tabs(lines: Sequence[str], separator: str) -> list[str]:
     """
     if not any('"' in line for line in lines):
         return [line.replace(separator, "\t") for line in lines]
-    return ["\t".join(next(csv.reader([line], delimiter=separator), [])) for line in lines]
+    return ["\t".join(quoted_cells(line, separator)) for line in lines]
 
 
 def ends_whole(rows: Sequence[str], separator: str | None, decimal: str = ".") -> bool:

@@ -9,7 +9,6 @@ the load may be absent.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import BadInputError
 from ..units import parse_unit, to_si
+from .rows import quoted_cells
 from .sensels import CHUNK_FRAMES, LARGEST_SIDE, SenselSums, joined, sensel_sums
 from .text import checked_unit, decimal_sign, matrix_rows, name_and_unit, separator_of
 
@@ -270,9 +270,9 @@ def _cell_size(part: _Part) -> tuple[float, float] | None:
 
 def _parse_rows(lines: Sequence[str], at: int, ended: bool) -> XsensorFile:
     separator = separator_of(lines[at])
-    header = [cell.strip() for cell in next(csv.reader([lines[at]], delimiter=separator))]
+    header = [cell.strip() for cell in quoted_cells(lines[at], separator)]
     numbered = [(i, line) for i, line in enumerate(lines[at + 1 :], at + 2) if line.strip(separator + " \r")]
-    rows = [next(csv.reader([line], delimiter=separator)) for _, line in numbered]
+    rows = [quoted_cells(line, separator) for _, line in numbered]
     numbers = [number for number, _ in numbered]
     if len(rows) > 1 and (len(rows[-1]) < len(rows[-2]) or not (ended or rows[-1][-1])):
         raise BadInputError(f"is cut off inside its last row (line {numbers[-1]}); export it again")
