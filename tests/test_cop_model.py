@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
@@ -27,6 +28,12 @@ from grfkit.sync.frames import into_lab, lab_rotation
 
 TIME = np.linspace(0.0, 0.8, 81)
 FORCE = 1.1 * np.sin(np.pi * TIME / 0.8)
+
+WALKS = (("Sub02", "Sub02_CSBaseline", 56, 0.735), ("Sub06", "Sub06_EMGStiffKnee", 69.7, 0.722))
+SHOES_MAP = "".join(
+    f'[files."*_{kind}.trc"]\n"toes_r_imu_offset_imu" = "right_{of}"\n"toes_l_imu_offset_imu" = "left_{of}"\n'
+    for kind, of in (("Accel", "acc [m/s^2]"), ("Gyro", "gyro [rad/s]"))
+)
 
 
 def step(run_m: float = 0.2, belt_m_s: float = 0.75, left_m: float = 0.01) -> np.ndarray:
@@ -240,3 +247,40 @@ def test_trials_without_a_centre_a_speed_or_a_direction_are_refused(trials: dict
         cut_windows(trials["P1"], targets="cop", window="continuous")
     with pytest.raises(BadInputError, match="not from landmarks"):
         cut_windows(trials["P1"], targets="cop", kinds=("landmarks",))
+
+
+def test_an_estimated_path_goes_into_tables_in_mm_and_into_nothing_that_holds_force(folder: Path) -> None:
+    estimate_cop(folder / "model", folder / "P4.nc", out=folder / "out.nc", force=True)
+    grfkit.export_trial(folder / "out.nc", "csv", folder / "table.csv")
+    head = (folder / "table.csv").read_text().splitlines()[0]
+    assert "cop_along_mm [mm]" in head
+    assert "BW" not in head
+    grfkit.export_trial(folder / "out.nc", "mat", folder / "table.mat")
+    for kind, name in (("opensim", "o.mot"), ("c3d", "o.c3d"), ("bids", "o"), ("xdf", "o.xdf")):
+        with pytest.raises(BadInputError, match=r"centre of pressure \(mm\) without force"):
+            grfkit.export_trial(folder / "out.nc", kind, folder / name)
+        assert not (folder / name).exists()
+
+
+@pytest.mark.recordings
+def test_walkers_with_shoe_imus_go_from_their_own_files_to_a_path(
+    real_file: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = real_file("pearl2024_imu_treadmill/original/OpenSim_Sub02_CSBaseline_GRF.mot").parent
+    lines = ["participant,reference,wearable,surface,mass_kg,speed_m_s,column_map,together,correct,forward,out"]
+    for person, name, mass, speed in WALKS:
+        path = f"{files}/OpenSim_{name}"
+        worn = f"{path}_Accel.trc;{path}_Gyro.trc"
+        lines.append(f"{person},{path}_GRF.mot,{worn},treadmill,{mass},{speed},map.toml,false,belts,+x,t/{person}.nc")
+    (tmp_path / "map.toml").write_text(SHOES_MAP, encoding="utf-8")
+    (tmp_path / "table.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert run(capsys, "sync", "batch", tmp_path / "table.csv")[0] == 0
+    model = train_cop(tmp_path / "t", out=tmp_path / "model", method="ridge")
+    recipe = model.spec.provenance.configuration["recipe"]
+    # an estimate cuts by what the model's recipe says
+    assert recipe["cut"]["kinds"] == ["shoes"]
+    made = estimate_cop(tmp_path / "model", tmp_path / "t" / "Sub06.nc", allow_leak="compared")
+    runs = [row.along_mm for row in made.rows]
+    assert len(runs) > 60
+    # what belts show of walkers where they bear .3 BW: 110 to 270 mm in 90 of 100 contacts
+    assert 90 < np.median(runs) < 250

@@ -26,6 +26,7 @@ from ..learn.recipe import Recipe, recipe_of_model
 from ..learn.spec import read_spec
 from ..learn.train_config import TrainConfig
 from ..learn.training_job import Progress
+from ..learn.uncalibrated import cut_of
 from ..learn.window_sources import WindowSource, load_sets
 from ..records.stance_set import StanceSet
 from ..stats.compare import paired
@@ -97,6 +98,7 @@ def evaluate_cop(
     base = None if folder is None else recipe_of_model(read_spec(folder, targets="cop"))
     recipe = cop_recipe(config, method, base)
     windows = load_sets(data, recipe, as_several(calibrations))
+    recipe = recipe.model_copy(update={"cut": cut_of(windows, recipe.cut), "decide_cells": False})
     recipe, findings = usable(windows, recipe)
     name = "chosen in each fold" if recipe.method == "best" else f"method {path_words(recipe.method)}"
     methods: list[Method] = [BaselineMethod(n) for n in (BLIND, OF_SPEED, "ridge", "kNN")]

@@ -22,6 +22,8 @@ from ..steps.measured import stances_of
 from ..units import G
 
 _AXES = "xyz"
+COP_ESTIMATE = "cop_estimate"
+"""Artefact of an estimated centre of pressure: no force, so that tables alone can hold it."""
 _STAMPS = ("time_raw",)
 """Not exported: the file's own stamps, NaN in rows added for losses; ``time_device`` says the same."""
 _DIMENSIONS = (("time",), ("time", "landmark"), ("time", "landmark", "axis"), ("time", "landmark", "plane"))
@@ -180,7 +182,7 @@ def open_source(path: PathLike, *, streams: Sequence[str] = ()) -> ExportSource:
     path = as_path(path, what="a trial or an estimate")
     tree = read_tree(path)
     artefact = str(tree.attrs["artefact"])
-    if artefact not in ("trial", "estimate"):
+    if artefact not in ("trial", "estimate", COP_ESTIMATE):
         raise BadInputError(f"{path}: is a grfkit {artefact}; expected a trial of grf-sync, or an estimate (.nc)")
     trial = Trial(tree)
     named = {n: s for n, s in trial.streams.items() if n != "stances"}
@@ -316,6 +318,9 @@ def _column_name(name: str, channel: str, about: tuple[str, str, str]) -> str:
 def _stances(trial: Trial, tree: xr.DataTree, artefact: str, notes: list[str]) -> tuple[Any, Any, str]:
     if artefact == "estimate":
         return _estimated_stances(tree)
+    if artefact == COP_ESTIMATE:
+        columns = (tree["stances"][name].values for name in ("start", "end", "side"))
+        return tuple((float(a), float(b), str(s), ()) for a, b, s in zip(*columns)), (), str(tree.attrs.get("cut", ""))
     try:
         found = stances_of(trial)
     except BadInputError as error:

@@ -12,7 +12,7 @@ from ..arrays import PathLike
 from ..artefacts import FolderKind, check_file, check_folder, written_folder, written_together, written_whole
 from ..errors import BadInputError
 from .bids import DESCRIPTION, check_task, files_of, write_bids
-from .source import ExportSource, open_source
+from .source import COP_ESTIMATE, ExportSource, open_source
 from .stretches import check_unknown
 from .tables import ABOUT, tables_folder, wide_table
 
@@ -155,6 +155,11 @@ def _sources(trial: PathLike | Sequence[PathLike], to: str, streams: Sequence[st
         raise BadInputError(f"{len(paths)} trials; --to {to} takes one at a time, --to bids several")
     sources = [open_source(path, streams=streams) for path in paths]
     for path, source in zip(paths, sources):
+        if source.artefact == COP_ESTIMATE and to not in (*_TABLES, "mat"):
+            raise BadInputError(
+                f"{path}: is an estimated centre of pressure (mm) without force, which {to} cannot hold; take csv,"
+                " parquet or mat"
+            )
         if not source.streams:
             raise BadInputError(f"{path}: holds no signal that could be exported")
     return sources

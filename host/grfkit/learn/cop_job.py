@@ -23,6 +23,7 @@ from .everyone import summary, usable, whole_fold
 from .model import MODEL_FOLDER, GrfModel
 from .recipe import Recipe, recipe_of
 from .training_job import Progress
+from .uncalibrated import cut_of
 from .window_sources import WindowSource, listed, load_sets, paths_among
 
 FAMILIES = ("mean curve", "ridge", "kernel ridge")
@@ -93,6 +94,8 @@ def train_cop(
         check_folder(folder, MODEL_FOLDER, force=force)
     sources = listed(data)
     windows = load_sets(sources, recipe, as_several(calibrations))
+    # as it was cut, so that an estimate cuts the same
+    recipe = recipe.model_copy(update={"cut": cut_of(windows, recipe.cut), "decide_cells": False})
     recipe, findings = usable(windows, recipe)
     fold = whole_fold(windows, 0)
     model, choice = fit_chosen(windows, fold, base=recipe.train, method=recipe.method, tell=progress, families=FAMILIES)
