@@ -105,7 +105,9 @@ def test_networks_that_know_less_than_ridge_are_named() -> None:
     assert behind_ridge(of, ("mlp",)) == []
     worse = {c: {p: 2 * v for p, v in e.items()} if c.network == "mlp" else e for c, e in of.errors.items()}
     (note,) = behind_ridge(Table(worse, PEOPLE), ("mlp",))
-    assert note.startswith("without features mlp (2.00 times) of ridge's error with the same inputs: too few stances")
+    assert note.startswith(
+        "without features these err over 1.25 times as much as ridge with the same inputs: mlp (2.00 times); too few"
+    )
 
 
 def test_what_is_missing_leaves_a_claim_open() -> None:

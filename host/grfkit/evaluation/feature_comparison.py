@@ -192,8 +192,8 @@ def behind_ridge(table: Table, networks: Sequence[str]) -> list[str]:
     if not far:
         return []
     return [
-        f"without features {', '.join(far)} of ridge's error with the same inputs: too few stances, or too little"
-        " training, for a verdict on what such networks can do"
+        f"without features these err over {FAR_BEHIND} times as much as ridge with the same inputs: {', '.join(far)};"
+        " too few stances, or too little training, for a verdict on what such networks can do"
     ]
 
 

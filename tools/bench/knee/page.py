@@ -61,7 +61,7 @@ def markdown(figures: Rows, planned: Sequence[Planned]) -> str:
         *texts,
         "",
         f"All of it took {sum(row['seconds'] for row in done.values()) / 60:.0f} min"
-        f" ({'the last runs; kept folds not counted' if quick else 'every fit, on one thread beside other work'}).",
+        " (every fit, on one thread beside other work).",
         "",
     ]
     return "\n".join(lines)

@@ -192,7 +192,7 @@ def file_name(part: Part) -> str:
 
 def _begun(part: Part, row: Rows | None) -> int:
     """Return how many of a part's networks were compared before; their fits are read, and compared again at once."""
-    before = [] if row is None else [n for n in part.networks if n not in row["lacking"]]
+    before = [] if row is None else [n for n in part.networks if n in row["found"]["networks"]]
     return max(1, len(before))
 
 
