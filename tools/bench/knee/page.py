@@ -80,8 +80,8 @@ def _full_words(done: Rows) -> list[str]:
     return [
         f"Trainings of each network (seeds): {' or '.join(map(str, seeds)) or 'none yet'}; more are added by"
         " `--seeds 3`. *resnet50-frozen*, *inception3-frozen*: their trunks keep random weights and the decoder alone"
-        " learns; trained whole they take a day a table on one core. They are not the study's networks, and no claim"
-        " counts them.",
+        " learns; trained whole each takes some four hours a table on one core. They are not the study's networks, and"
+        " no claim counts them.",
         "",
     ]
 

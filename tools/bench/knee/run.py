@@ -31,8 +31,8 @@ SMALL = ("mlp", "lstm", "cnn1d", "cnn1d_lstm")
 """Networks of the quick mode."""
 EIGHT = ("lstm", "cnn1d", "mlp", "bilstm", "gru", "cnn1d_lstm", "cnn2d", "cnn2d_lstm")
 TEN = (*EIGHT, "resnet50-frozen", "inception3-frozen")
-"""The study's ten, the cheap ones first. Trunks of ResNet50 and Inception stay at random weights: trained, they take
-about a minute an epoch, a day for every table."""
+"""The study's ten, the cheap ones first. Trunks of ResNet50 and Inception stay at random weights: trained, each takes
+some four hours a table on one core."""
 DRAWS = 2
 """Exchanges of features between people."""
 
@@ -207,10 +207,11 @@ def main() -> None:
     )
     request = options.parse_args()
     out, end = harness.quick_out(request), time.monotonic() + 60.0 * request.minutes
-    figures = {
-        "machine": harness.machine("torch"),
+    before = harness.earlier(out)
+    figures: Rows = {
+        "machine": before.get("machine") or harness.machine("torch"),
         "quick": request.quick,
-        "parts": harness.earlier(out).get("parts", {}),
+        "parts": before.get("parts", {}),
     }
     listed = parts(quick=request.quick)
     for part in listed:
@@ -220,9 +221,12 @@ def main() -> None:
             if time.monotonic() > end:
                 break
             print(f"{part.name}: {part.networks[count - 1]} ...", flush=True)
+            figures["machine"] = harness.machine("torch")
             figures["parts"][part.name] = compared(part, part.networks[:count], request.seeds)
             # after every network: what was stopped has its rows
             harness.write(out, figures, markdown(figures, listed), compact=True)
+    # figures of an earlier run in words of now: --only with no part's name runs nothing
+    harness.write(out, figures, markdown(figures, listed), compact=True)
     print(markdown(figures, listed))
 
 
