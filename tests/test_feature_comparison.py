@@ -117,6 +117,11 @@ def test_what_is_missing_leaves_a_claim_open() -> None:
     assert "2 of 2 are shown to be helped" in found[1][1]
     assert "not trained: bilstm" in found[1][1]
     assert found[2][0] == found[5][0] == "not tested"
+    frozen = verdicts(
+        table({"cnn2d_lstm": (0.9, 0.0), "resnet50-frozen": (0.0, 0.0)}), ("cnn2d_lstm", "resnet50-frozen")
+    )
+    assert frozen[3][0] == frozen[5][0] == "not tested"
+    assert frozen[5][1].endswith("a trunk that stays at random weights is not theirs")
     assert found[3][0] == "undecided"
     assert {c.verdict for c in claims(of, ("mlp",), "none", {})} == {"not tested"}
     opposite = table({"mlp": (0.9, 0.0), "lstm": (0.5, 0.0), "cnn2d_lstm": (0.1, 0.0)})

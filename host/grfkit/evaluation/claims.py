@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from ..stats.compare import Paired, paired, with_holm
 from .feature_errors import ALPHA, LEAST_GAIN, Errors, Help, Table, detectable, helped, shows
-from .feature_methods import FROM_IMAGENET
+from .feature_methods import FROM_IMAGENET, FROZEN
 
 Verdict = Literal["supported", "contradicted", "undecided", "not tested"]
 TEN = ("mlp", "lstm", "bilstm", "gru", "cnn1d", "cnn2d", "cnn1d_lstm", "cnn2d_lstm", "resnet50", "inception3")
@@ -188,7 +188,8 @@ def _behind(table: Table, networks: Sequence[str], features: str, macs: Mapping[
             seen.append(_share(detectable(one, other, family=len(wanted)), other))
             images.append(named)
     if not pairs:
-        return _not_tested(5, "ResNet50 and Inception, or the hybrids, were not trained")
+        frozen = "; a trunk that stays at random weights is not theirs" if any(FROZEN in n for n in networks) else ""
+        return _not_tested(5, "ResNet50 and Inception, or the hybrids, were not trained" + frozen)
     family = with_holm(pairs)
     cheaper = [i for i, h in wanted if i in macs and h in macs and macs[i] <= macs[h]]
     ahead, behind = [n for n, p in family.items() if _below(p)], [n for n, p in family.items() if _above(p)]

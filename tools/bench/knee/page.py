@@ -158,11 +158,16 @@ def error_rows(figures: Rows) -> list[Rows]:
     return rows
 
 
+def _millions(count: int) -> str:
+    value = count / 1e6
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def cost_rows(figures: Rows) -> list[Rows]:
     """Return what each network costs, of the first comparison that trained it in each set of inputs."""
     return [
         {"people": name, "network": network, "parameters": f"{of['parameters']:,}",
-         "million MAC": f"{of['macs'] / 1e6:.3g}", "ms": f"{row['ms'][network]:.2g}",
+         "million MAC": _millions(of["macs"]), "ms": f"{row['ms'][network]:.2g}",
          "seconds to train": f"{row['seconds_a_fit'][network]:.1f}"}
         for name, row in figures.items()
         if "walkers, " in name and "SIMULATED" not in name
