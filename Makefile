@@ -18,7 +18,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo picture docs test lint format style types layers bench-sync bench-accuracy bench-accuracy-quick bench-edge bench-live bench-images bench-knee clean
+.PHONY: help setup venv demo picture docs test lint format style types layers bench-sync bench-accuracy bench-accuracy-quick bench-edge bench-live bench-images bench-knee check-install clean
 
 help: ## show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -112,6 +112,9 @@ bench-images: $(STAMP) ## films: pictures to force on rendered walkers; writes d
 bench-knee: ARGS ?= --quick
 bench-knee: $(STAMP) ## do knee alignment and affected side help? writes docs/results/knee_quick.md (ten minutes; ARGS= : all of it, hours)
 	$(BIN)/python tools/bench knee $(ARGS)
+
+check-install: $(STAMP) ## the wheel with every extra in clean environments of each Python here (an hour; ARGS=--quick: the plain one, minutes)
+	$(BIN)/python tools/check_install.py $(ARGS)
 
 clean: ## remove what make made: .venv, demo, caches
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

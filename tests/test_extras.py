@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import check_install
 from grfkit.documents import toml_document
 from grfkit.errors import BadInputError
 from grfkit.extras import EXTRAS, refuse_without
@@ -91,9 +92,10 @@ def answers(folder: Path) -> dict[str, tuple[int, str]]:
     return dict(zip(COMMANDS, said, strict=True))
 
 
-def in_a_plain_installation(expression: str, folder: Path) -> Any:
-    """Return what an expression is in a process that finds no package of any extra."""
-    code = f"HIDDEN = {sorted(EXTRAS)}\n{PLAIN}\nprint(json.dumps({expression}))"
+def in_a_plain_installation(expression: str, folder: Path, *, besides: str = "") -> Any:
+    """Return what an expression is in a process that finds no package of any extra, one apart."""
+    hidden = sorted(package for package, extra in EXTRAS.items() if extra != besides)
+    code = f"HIDDEN = {hidden}\n{PLAIN}\nprint(json.dumps({expression}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
     assert not done.stderr
     return json.loads(done.stdout)
@@ -120,6 +122,10 @@ def test_a_study_is_aligned_and_its_steps_counted_where_nothing_can_be_trained(f
     assert (study / "steps.csv").is_file()
 
 
+def test_the_terminal_needs_no_package_of_the_page(folder: Path) -> None:
+    assert in_a_plain_installation("import_module('grfkit.monitor.tui').__name__", folder, besides="tui")
+
+
 def test_everything_that_is_missing_is_named_once_with_each_extra() -> None:
     refuse_without("it", {"a": (), "b": ("json",)})
     with pytest.raises(BadInputError) as refusal:
@@ -135,3 +141,17 @@ def test_all_is_every_extra_for_users() -> None:
     assert named | {"page"} == set(extras) - {"all", "stats", "test", "docs"}
     assert set(EXTRAS.values()) <= named | {"page"}
     assert set(extras["page"]) <= set(extras["ble"])
+
+
+def test_every_extra_for_users_is_tried_in_a_clean_environment() -> None:
+    assert set(check_install.JOBS) == set(check_install.FOR_USERS)
+    assert [extra for extra in check_install.FOR_USERS if check_install.needs_torch(extra)] == [
+        "train",
+        "quantize",
+        "all",
+    ]
+    assert check_install.PYTHONS == ("3.10", "3.11", "3.12")
+    cells = {("", "3.10"): "works", ("edge", "3.10"): "no wheel of x"}
+    assert check_install.table(cells, ("", "edge"), ("3.10",)).splitlines()[2:] == [
+        "| `grfkit` | works |", "| `grfkit[edge]` | no wheel of x |",
+    ]  # fmt: skip

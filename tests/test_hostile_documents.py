@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,8 +192,6 @@ def test_a_package_that_is_not_installed_is_named_with_what_brings_it(package: s
 
 
 def test_every_extra_of_the_table_brings_its_package() -> None:
-    if sys.version_info < (3, 11):
-        pytest.skip("reads pyproject.toml by tomllib")
     extras = toml_document(ROOT / "pyproject.toml")["project"]["optional-dependencies"]
     for package, extra in EXTRAS.items():
         refusal = without_extra("it", ModuleNotFoundError(name=package))

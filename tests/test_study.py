@@ -15,6 +15,7 @@ import grfkit
 from grfkit import BadInputError
 from grfkit.dataset.cut import CutRequest
 from grfkit.dataset.shoe_signals import names_of_both
+from grfkit.documents import toml_document
 from grfkit.errors import NothingLeftError
 from grfkit.learn.uncalibrated import cut_for_training
 from grfkit.provenance import tool_version
@@ -173,9 +174,7 @@ def test_a_new_study_says_what_comes_next_and_keeps_what_is_there(tmp_path: Path
 
 
 def test_every_command_is_one_of_grf_too(tmp_path: Path) -> None:
-    import tomllib
-
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    project = toml_document(Path(__file__).parents[1] / "pyproject.toml")
     names = [name.removeprefix("grf-") for name in project["project"]["scripts"] if name != "grf"]
     shown = grf("--help").stdout
     for name in names:

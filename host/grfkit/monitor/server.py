@@ -10,8 +10,8 @@ import contextlib
 import json
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,49 +23,18 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from ..calibrate.library import load_insole
 from ..errors import GrfError
 from .guard import Guard
-from .messages import Command, Message, Snapshot
+from .hub_like import HubLike, MessageStream
+from .messages import Command, Snapshot
 from .outbox import Outbox
 from .serving import STATIC, bind_listener, new_token, serve_until, static_answer, static_files
 
-__all__ = ["HubLike", "MessageStream", "application", "bind_listener", "new_token", "serve"]
+__all__ = ["application", "bind_listener", "new_token", "serve"]
 
 GEOMETRY = "fsr16_m"
 """Where the cells are drawn: the published 16-cell insole of size M; the true insole may be of another size."""
 
 _AT_ONCE = 8
 """Commands of one page under way; a tare of both feet and a few impatient clicks fit."""
-
-
-class MessageStream(Protocol):
-    """Messages from the moment of subscribing on; ends when the hub does."""
-
-    def __aiter__(self) -> AsyncIterator[Message]:
-        """Return itself."""
-
-    async def __anext__(self) -> Message:
-        """Return the next message."""
-
-    def close(self) -> Any:
-        """Stop listening; may be awaitable."""
-
-
-class HubLike(Protocol):
-    """The part of a hub that the server and the terminal use."""
-
-    def subscribe(self) -> MessageStream:
-        """Return a subscription of its own for each listener."""
-
-    async def command(self, command: Command, /) -> dict[str, Any]:
-        """Carry a command out and return the answer for the page, with ``ok`` and ``error``.
-
-        Raises
-        ------
-        GrfError
-            If it cannot be done; the text goes to the page.
-        """
-
-    def snapshot(self) -> Snapshot:
-        """Return everything but samples; ``now_s`` is the moment of the call."""
 
 
 async def serve(

@@ -19,8 +19,8 @@ from textual.css.query import NoMatches
 from textual.widgets import Footer, Input, Sparkline, Static
 
 from ..errors import GrfError
+from .hub_like import HubLike
 from .messages import Command, DeviceState, Message, MonitorEvent, SampleBatch, Snapshot, StanceShown
-from .server import HubLike
 
 SHOWN_S = 10.0
 """Length of the drawn line."""
