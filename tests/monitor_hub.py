@@ -71,6 +71,8 @@ class FakeHub:
     tare_s: float = 0.05
     bridged_every: int = 0
     past: list[Message] = field(default_factory=list)
+    behind_s: float = 0.0
+    stated: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.peak = PEAK if self.unit == "count" else 2.4
@@ -128,7 +130,7 @@ class FakeHub:
         return Snapshot(
             now, devices, self.running, recording=self.recording or {**size, "problem": None, "lost": 0},
             asymmetry_percent={"contact_s": -4.5, "peak": 4.1, "loading_rate": -3.0}, target=self.target,
-            demo=self.demo,
+            demo=self.demo, behind_s=self.behind_s, stated=self.stated,
         )  # fmt: skip
 
     # what happens by itself

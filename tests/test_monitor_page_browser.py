@@ -352,6 +352,38 @@ def test_what_is_not_known_is_said_and_drawn_as_such() -> None:
     in_browser(work, FakeHub(bridged_every=3, changed={0: told, 1: told}))
 
 
+def test_load_is_called_load_forces_come_first_and_a_stated_mass_is_filled_in() -> None:
+    async def work(page: Any, hub: FakeHub) -> None:
+        async with serving(hub) as url:
+            await page.open(url)
+            await page.until("window.grfMonitor && window.grfMonitor.stances > 1", timeout_s=PATIENT_S)
+            force = "document.querySelector('.runner .force h2').textContent"
+            await page.until(f"{force} === 'Load, last 10 s'")
+            assert "Peak load" in await text(page, ".numbers")
+            assert await page.value("document.querySelector('#told-form').elements.mass_kg.value") == "72.5"
+            # a model answers stances: they stand above the load, and are forces
+            hub.changed = {k: {"estimate": "model", "stance_unit": "BW"} for k in (0, 1)}
+            top = "document.querySelector('.runner ' + one).getBoundingClientRect().top"
+            tops = f"['.stances', '.force'].map((one) => {top})"
+            await page.until(
+                "document.querySelector('.runner').classList.contains('stances-first')", timeout_s=PATIENT_S
+            )
+            stances, load = await page.value(tops)
+            assert stances < load
+            assert "Peak force" in await text(page, ".numbers")
+            # the samples are forces themselves: these come first again
+            hub.changed = {k: {"estimate": "device 1", "force_unit": "BW", "stance_unit": "BW"} for k in (0, 1)}
+            await page.until(f"{force} === 'Force, last 10 s'", timeout_s=PATIENT_S)
+            stances, shown = await page.value(tops)
+            assert shown < stances
+            hub.behind_s = 0.8
+            await page.until(
+                "document.querySelector('#state').innerText.includes('cannot keep up')", timeout_s=PATIENT_S
+            )
+
+    in_browser(work, FakeHub(stated={"mass_kg": 72.5}), width=1280, height=900)
+
+
 def test_a_page_that_opens_late_is_connected_and_is_not_alarmed_by_what_it_knows() -> None:
     """Two feet's last dozen stances come with the greeting; given again, as after a reconnection, they do not beep."""
 

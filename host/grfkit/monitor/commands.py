@@ -100,6 +100,11 @@ class Commands:
             connections = [connections[command.device]]
         await _all_at_once(connection.tare() for connection in connections)
 
+    @property
+    def stated(self) -> dict[str, float]:
+        """Return what was stated of the runner and the treadmill, by name."""
+        return {name: self._set_values[key] for name, key in _SET.items() if key in self._set_values}
+
     async def _mark(self, command: Command) -> None:
         text = str(command.arguments.get("text", ""))
         self._recording.required("mark").mark(text)

@@ -110,6 +110,7 @@ async def monitored(request: MonitorRequest, say: Callable[[str], None] = lambda
     BadInputError, RefusedError
         If model, adapter or recording cannot be used, or no insole is found.
     """
+    say(waits_for(request))
     calibration = LiveCalibration(request.calibration) if request.calibration else None
     model = None
     if request.model is not None:
@@ -141,6 +142,21 @@ async def monitored(request: MonitorRequest, say: Callable[[str], None] = lambda
         yield await stack.enter_async_context(Hub(find, settings))
 
 
+def waits_for(request: MonitorRequest) -> str:
+    """Return what a start waits for."""
+    if request.replay is not None:
+        return f"reading {request.replay}"
+    if request.demo:
+        return "starting virtual insoles, some seconds"
+    many = "1 insole" if request.feet == 1 else f"{request.feet} insoles"
+    if request.serial:
+        return f"waiting for an answer of {', '.join(request.serial)}"
+    named = f" ({', '.join(request.address)})" if request.address else ""
+    return (
+        f"looking for {many} over Bluetooth{named}, for up to {request.find_s:g} s; switch them on and keep them near"
+    )
+
+
 async def headless(
     request: MonitorRequest, views: Sequence[View] = (), *, say: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
@@ -164,6 +180,8 @@ async def headless(
             say(f"{request.replay}: its last {unread} bytes are torn, and left out")
         telling = asyncio.ensure_future(_tell(hub, troubles, say if not views else lambda _: None))
         await hub.ready()
+        if request.replay is None:
+            say(_reached(hub))
         if hub.recorder is not None:
             say(f"recording to {hub.recorder.path}")
         await until_ended(hub, views, telling, request.seconds)
@@ -172,6 +190,14 @@ async def headless(
             hub.recorder.remove()
         raise BadInputError(f"no insole was reached: {troubles[0] if troubles else 'none answered in the time given'}")
     return summary(hub)
+
+
+def _reached(hub: Hub) -> str:
+    """Return which insoles stream, and which are still waited for."""
+    devices = hub.snapshot().devices
+    streaming = [d.side for d in devices if d.state == "streaming"]
+    waiting = [f"{d.side} ({d.problem or d.state})" for d in devices if d.state != "streaming"]
+    return f"streaming: {', '.join(streaming) or 'none'}" + (f"; waiting for {', '.join(waiting)}" if waiting else "")
 
 
 async def _tell(hub: Hub, troubles: list[str], say: Callable[[str], None]) -> None:

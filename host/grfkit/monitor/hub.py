@@ -25,6 +25,7 @@ from .live_calibration import LiveCalibration
 from .live_contact import warm_up
 from .live_model import LiveModel
 from .messages import Command, Message, MonitorEvent, Snapshot
+from .pace import Pace
 from .publisher import Publisher
 from .recording import HubRecording
 from .stances import LiveStances
@@ -111,6 +112,7 @@ class Hub(Publisher):
             happened=self._event,
         )
         self._connected, self._slept_ns = False, slept_ns_now()
+        self._pace = Pace(BATCH_S)
         self._changed, self._ready, self._stopping = False, asyncio.Event(), asyncio.Event()
 
     @property
@@ -321,6 +323,8 @@ class Hub(Publisher):
             target=self._stances.target_state(),
             demo=self.settings.demo,
             replay=replayed.name if replayed else None,
+            behind_s=self._pace.behind_s,
+            stated=self._commands.stated,
         )
 
     def _event(self, kind: str, text: str = "", device: int | None = None, *, time_s: float | None = None) -> None:
@@ -331,6 +335,7 @@ class Hub(Publisher):
         next_state = 0.0
         while True:
             await asyncio.sleep(BATCH_S)
+            self._notice_pace()
             self._publish_batches()
             news = self._recording.news()
             if news is not None:
@@ -341,12 +346,20 @@ class Hub(Publisher):
                 self._changed, next_state = False, now + STATE_S
                 self.publish(self.snapshot())
 
+    def _notice_pace(self) -> None:
+        """Tell that this computer cannot keep up; what it takes to load libraries and to connect does not count."""
+        if not self._ready.is_set():
+            self._pace.restart()
+        elif (words := self._pace.woke(time.monotonic())) is not None:
+            self._event("problem", words)
+
     def _notice_sleep(self) -> None:
         """Tell that the computer has slept: nothing came meanwhile, and no link shows that by itself."""
         slept_ns = slept_ns_now()
         slept_s = (slept_ns - self._slept_ns) * 1e-9
         if slept_s >= _TOLD_SLEEP_S:
             self._slept_ns = slept_ns
+            self._pace.restart()
             self._event("problem", f"this computer slept for {slept_s:.0f} s; what insoles sent meanwhile is missing")
             if self.recorder is not None:
                 self.recorder.note(f"the computer slept for {slept_s:.0f} s")

@@ -164,6 +164,10 @@ class Snapshot:
     """Name of the film or camera whose walker is shown in place of insoles."""
     film_error: str | None = None
     """What the model of a film states of its error, and on what it was trained."""
+    behind_s: float = 0.0
+    """By how much this computer was late in the last seconds, from ``pace.BEHIND_S`` on; 0 where it keeps up."""
+    stated: dict[str, float] = field(default_factory=dict)
+    """What was stated of the runner and the treadmill: ``mass_kg``, ``speed_m_s``, ``slope_percent``."""
 
     def to_json(self) -> str:
         """Return the message."""

@@ -336,6 +336,8 @@ def top_text(snapshot: Snapshot) -> str:
         source = "DEMO: virtual insoles, simulated data" if snapshot.demo else "LIVE"
     if snapshot.film:
         return f"FILM: {snapshot.film}, stances appear after they ended\n{snapshot.film_error or ''}"
+    if snapshot.behind_s:
+        source = f"{source}   ! THIS COMPUTER CANNOT KEEP UP"
     asymmetry = "  ".join(
         f"{name} {value:+.1f} %" for name, value in snapshot.asymmetry_percent.items() if value is not None
     )

@@ -11,6 +11,8 @@ const FRAME_MS = 48;
 const WORDS_MS = 200;
 const SIDES = ["left", "right"];
 const KEPT = 6000;
+const LATE_MS = 400;
+const LATE_KEPT_MS = 3000;
 
 /** For tests and for the curious: counters, nothing that steers. */
 const counters = {
@@ -27,6 +29,10 @@ let snapshot = null;
 let closedMs = performance.now();
 let ended = false;
 let seenBefore = 0;
+let late = { atMs: -Infinity, byS: 0 };
+
+/** By how much the monitor's computer was late lately, or this page drew late: so old samples are, though none is lost. */
+const behindS = () => Math.max(snapshot?.behind_s ?? 0, performance.now() - late.atMs < LATE_KEPT_MS ? late.byS : 0);
 
 class Foot {
   constructor(runner, side) {
@@ -79,7 +85,7 @@ class Foot {
 
   words(nowS, connected) {
     const [device, age] = [this.state, this.age(nowS)];
-    const text = view.overlayText(device, age, connected, (performance.now() - closedMs) / 1000);
+    const text = view.overlayText(device, age, connected, (performance.now() - closedMs) / 1000, behindS());
     const live = !text;
     view.write(this.lane.querySelector(".overlay"), text);
     this.lane.classList.toggle("old", !live);
@@ -88,7 +94,7 @@ class Foot {
     view.write(this.lane.querySelector(".origin"), view.forceOrigin(device));
     view.write(this.lane.querySelector(".age"), view.known(age) ? `age ${age < 1 ? `${(age * 1000).toFixed(0)} ms` : `${age.toFixed(1)} s`}` : "age –");
     view.write(this.signal, view.signalText(device));
-    const told = `Force, ${this.side} foot: ${live ? `${view.figure(this.newest)} ${view.unitName(device?.force_unit)}` : text}`;
+    const told = `${view.sampleName(device)}, ${this.side} foot: ${live ? `${view.figure(this.newest)} ${view.unitName(device?.force_unit)}` : text}`;
     this.lane.querySelector(".plot").setAttribute("aria-label", told);
     this.figure.querySelector("canvas").setAttribute("aria-label", `Load on the cells of the ${this.side} insole`);
     this.figure.classList.toggle("old", !live);
@@ -111,7 +117,7 @@ class Runner {
   constructor(number) {
     this.number = number;
     this.element = $("runner-template").content.firstElementChild.cloneNode(true);
-    if (number) this.element.querySelector("h2").append(` – runner ${number + 1}`);
+    if (number) this.element.querySelector(".feet h2").append(` – runner ${number + 1}`);
     $("runners").append(this.element);
     this.range = new SharedRange();
     this.axis = "v";
@@ -148,6 +154,11 @@ class Runner {
 
   words(nowS, connected) {
     for (const foot of this.feet) foot.words(nowS, connected);
+    const states = this.feet.map((foot) => foot.state).filter(Boolean);
+    const named = view.sampleName(states.every(view.isForce) ? states[0] : null);
+    view.write(this.element.querySelector(".force h2"), `${named}, last 10 s${this.number ? ` – runner ${this.number + 1}` : ""}`);
+    // forces come first: where samples are a load and stances are estimated, these stand before it
+    this.element.classList.toggle("stances-first", states.some((one) => one.estimate && !view.isForce(one)));
     const top = Math.max(...this.feet.map((foot) => foot.heat.top));
     const scale = top ? `Disc: load of a cell, 0 to ${view.figure(top)}. Cross: centre of load. ` : "Waiting for cells. ";
     view.write(this.element.querySelector(".scale"), `${scale}Places are schematic.`);
@@ -287,9 +298,16 @@ const controls = new Controls(socket, {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => controls.on.theme());
 
 let nextDraw = 0;
+let wasHidden = true;
+document.addEventListener("visibilitychange", () => { wasHidden = true; });
 let nextWords = 0;
+let drawnMs = null;
 function frame(atMs) {
   requestAnimationFrame(frame);
+  // of a hidden page the browser draws nothing, which is no lateness
+  if (drawnMs !== null && atMs - drawnMs > LATE_MS && !document.hidden && !wasHidden) late = { atMs: performance.now(), byS: (atMs - drawnMs) / 1000 };
+  wasHidden = document.hidden;
+  drawnMs = atMs;
   if (atMs < nextDraw) return;
   const began = performance.now();
   const nowS = socket.clock.now();

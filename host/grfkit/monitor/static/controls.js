@@ -1,6 +1,6 @@
 // What a person can ask: buttons, single keys, the target, notes, theme. Nothing is asked twice and each answer is shown.
 
-import { figure, known, make, unitName, write } from "./view.js";
+import { figure, known, make, stanceName, unitName, write } from "./view.js";
 
 const $ = (id) => document.getElementById(id);
 const THEMES = ["auto", "light", "dark"];
@@ -117,7 +117,18 @@ export class Controls {
     });
   }
 
+  /** Fill in what was stated (--mass-kg, or by another page), where nobody types; once for each new value. */
+  fillTold(stated) {
+    for (const [name, value] of Object.entries(stated ?? {})) {
+      const field = $("told-form").elements[name];
+      if (!field || this.stated?.[name] === value || document.activeElement === field) continue;
+      field.value = String(Number(value.toPrecision(6)));
+      this.stated = { ...this.stated, [name]: value };
+    }
+  }
+
   targetUnit() {
+    write($("target-form").querySelector('option[value="peak"]'), `peak ${stanceName(this.devices[0])}`);
     const unit = unitName(this.devices[0]?.stance_unit ?? "count");
     const feature = $("target-form").elements.feature.value;
     write($("target-unit"), { contact_s: "ms", peak: unit, loading_rate: `${unit}/s` }[feature]);
@@ -131,6 +142,7 @@ export class Controls {
     $("stop").disabled = !snapshot.running;
     this.targetUnit();
     this.tareEach(snapshot.devices);
+    this.fillTold(snapshot.stated);
     const target = snapshot.target;
     write($("target-now"), target ? `Target: ${this.targetText(target)}` : "No target is set.");
     if (!target) write($("target-alert"), "\u00a0");
@@ -150,7 +162,7 @@ export class Controls {
 
   targetText({ feature, low, high, side }) {
     const unit = unitName(this.devices[0]?.stance_unit);
-    const [scale, name, shown] = { contact_s: [1000, "contact time", "ms"], peak: [1, "peak force", unit],
+    const [scale, name, shown] = { contact_s: [1000, "contact time", "ms"], peak: [1, `peak ${stanceName(this.devices[0])}`, unit],
       loading_rate: [1, "loading rate", `${unit}/s`] }[feature] ?? [1, feature, ""];
     const bound = (value) => figure(value * scale);
     const range = known(low) && known(high) ? `${bound(low)} to ${bound(high)}` : known(low) ? `at least ${bound(low)}` : `at most ${bound(high)}`;

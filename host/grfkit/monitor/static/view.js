@@ -55,6 +55,13 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Whether samples are forces; a sum of cells is a load, in newtons by a calibration, too. */
+export const isForce = (device) => Boolean(device) && !device.calibrated && device.force_unit !== "count";
+
+/** What the samples of a foot, and of its stances, are called. */
+export const sampleName = (device) => (isForce(device) ? "Force" : "Load");
+export const stanceName = (device) => (device?.estimate ? "force" : "load");
+
 /** Where the force of a curve comes from, in words: in a unit of force it is the insole's own samples (type 2). */
 export function forceOrigin(device) {
   if (!device) return "";
@@ -65,12 +72,14 @@ export function forceOrigin(device) {
 export const STANCE_ORIGIN = { device: "estimated on the device", host: "estimated on the host", cells: "sum of cells" };
 
 /** What to say in big letters over a curve, or nothing where the data is fresh. */
-export function overlayText(device, ageS, connected, page) {
+export function overlayText(device, ageS, connected, page, behindS = 0) {
   if (!connected) return known(page) ? `page not connected for ${page.toFixed(1)} s` : "page not connected";
   if (!device) return "no insole on this foot yet";
   if (device.state === "streaming") {
     if (!known(ageS)) return "waiting for data…";
-    return ageS > OLD_S ? `no data for ${ageS.toFixed(1)} s` : "";
+    if (ageS <= OLD_S) return "";
+    // older than lateness explains: then it is the insole that is silent
+    return behindS && ageS < OLD_S + 2 * behindS ? `this computer cannot keep up:\nsamples are ${ageS.toFixed(1)} s old` : `no data for ${ageS.toFixed(1)} s`;
   }
   const since = known(ageS) && device.state !== "stopped" && device.state !== "ended" ? `\nno data for ${ageS.toFixed(1)} s` : "";
   return `${STATES[device.state] ?? device.state}${since}`;
@@ -120,7 +129,8 @@ export function drawNumbers(body, pair, asymmetry, film = false) {
   const why = pair.map((d) => d?.cadence_why).find(Boolean);
   if (!known(cadence) && why) both.append(" ", make("span", { class: "unit why" }, why));
   rows.push(make("tr", {}, make("th", { scope: "row" }, "Cadence", make("span", { class: "unit" }, "steps/min, both feet")), both));
-  for (const [key, label, read] of FEATURES) {
+  for (const [key, named, read] of FEATURES) {
+    const label = key === "peak" ? `Peak ${stanceName(pair.find(Boolean))}` : named;
     const method = key === "loading_rate" ? pair.find(Boolean)?.loading_method : null;
     rows.push(featureRow(method ? `${label} (${method})` : label, read, pair));
     rows.push(asymmetryRow(asymmetry[key]));
@@ -214,6 +224,7 @@ export function sourceText(snapshot) {
 
 /** The state of all insoles in two or three words. */
 export function stateText(snapshot) {
+  if (snapshot.behind_s) return "▲ this computer cannot keep up";
   const states = snapshot.devices.map((d) => d.state);
   if (!states.length) return "▲ searching for insoles";
   const streaming = states.filter((one) => one === "streaming").length;
