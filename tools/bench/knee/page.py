@@ -167,7 +167,7 @@ def cost_rows(figures: Rows) -> list[Rows]:
     """Return what each network costs, of the first comparison that trained it in each set of inputs."""
     return [
         {"people": name, "network": network, "parameters": f"{of['parameters']:,}",
-         "million MAC": _millions(of["macs"]), "ms": f"{row['ms'][network]:.2g}",
+         "million MAC": _millions(of["macs"]), "ms": f"{row['ms'][network]:.{0 if row['ms'][network] >= 10 else 2}f}",
          "seconds to train": f"{row['seconds_a_fit'][network]:.1f}"}
         for name, row in figures.items()
         if "walkers, " in name and "SIMULATED" not in name
