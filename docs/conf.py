@@ -20,8 +20,8 @@ version = release = grfkit.__version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "commands", "executed"]
 root_doc = "docs/index"
 include_patterns = [
-    "README.md",
-    "CHANGELOG.md",
+    "*.md",
+    ".github/*.md",
     "docs/*.md",
     "docs/*/*.md",
     "host/grfkit/README.md",
