@@ -69,7 +69,7 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "header_links_before_dropdown": 8,
 }
-html_sidebars = {"docs/index": []}
+html_sidebars = {f"docs/{page}": [] for page in ("index", "for-whom", "install", "gallery")}
 
 
 def setup(app: Sphinx) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,9 @@ class Run(Directive):
 
 @cache
 def package_digest() -> str:
-    """Return the SHA-256 of what runs: the package and the runner."""
+    """Return the SHA-256 of what runs: the package and the runner; of nothing while pages are written (DOCS_KEEP=1)."""
+    if os.environ.get("DOCS_KEEP"):
+        return ""
     digest = hashlib.sha256()
     files = [p for p in (ROOT / "host").rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     for file in sorted([*files, Path(__file__).with_name("run_page.py")]):
@@ -166,6 +169,7 @@ def _cut(text: str, lines: int | None) -> str:
 def _copy_pages(app: Sphinx, error: Exception | None) -> None:
     """Put pages that blocks wrote beside the site's own."""
     if error is None and app.builder.name == "html":
+        shutil.rmtree(Path(app.outdir, "_pages"), ignore_errors=True)
         for page in RUNS.glob("*/shown/*.html"):
             target = Path(app.outdir, "_pages", page.parents[1].name, page.name)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -164,7 +164,7 @@ def main() -> None:
     programs(file.parent / "bin", root / "pyproject.toml")
     os.environ |= {
         "PATH": f"{file.parent / 'bin'}:{os.environ['PATH']}",
-        "PYTHONPATH": str(root / "host"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(root / "host"), os.environ.get("PYTHONPATH", "")])),
         "COLUMNS": str(COLUMNS),
         "NO_COLOR": "1",
         "MPLBACKEND": "Agg",
