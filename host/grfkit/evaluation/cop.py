@@ -29,7 +29,8 @@ from ..learn.training_job import Progress
 from ..learn.uncalibrated import cut_of
 from ..learn.window_sources import WindowSource, load_sets
 from ..records.stance_set import StanceSet
-from ..stats.compare import paired
+from ..report.headline import LEVEL
+from ..stats.compare import paired, with_holm
 from ..sync.request import as_several
 from .methods import BaselineMethod
 from .predictions import Predictions, predict_folds
@@ -133,12 +134,7 @@ def cop_scores(predictions: Predictions) -> dict[str, Any]:
     errors = {m: _errors(predictions, m) for m in predictions.methods}
     main = predictions.methods[-1]
     methods = {m: _of_method(e, people) for m, e in errors.items()}
-    against = {}
-    for blind in (BLIND, OF_SPEED):
-        mine, other = (
-            {p: v["distance"]["median"] for p, v in methods[m]["participants"].items()} for m in (main, blind)
-        )
-        against[blind] = _paired(mine, other)
+    against = _against(methods, main)
     scores: dict[str, Any] = {
         "targets": "cop", "unit": "mm", "split": str(predictions.data.attrs["split"]),
         "cut": str(predictions.data.attrs["cut"]), "source": str(predictions.data.attrs["source"]),
@@ -168,11 +164,15 @@ def _of_method(errors: Floats, people: Any) -> dict[str, Any]:
     return {"mean": means, "participants": by_person}
 
 
-def _paired(mine: dict[str, float], other: dict[str, float]) -> dict[str, Any]:
-    if len(mine) < 2:
-        return {"note": "one participant: nothing to compare"}
-    result = paired(mine, other)
-    return asdict(result) | {"excludes_zero": result.excludes_zero}
+def _against(methods: dict[str, Any], main: str) -> dict[str, Any]:
+    """Return the comparison of people's median distances with each sensor-blind path, p after Holm over both."""
+    median = {
+        m: {p: v["distance"]["median"] for p, v in methods[m]["participants"].items()} for m in (main, BLIND, OF_SPEED)
+    }
+    if len(median[main]) < 2:
+        return {blind: {"note": "one participant: nothing to compare"} for blind in (BLIND, OF_SPEED)}
+    family = with_holm({blind: paired(median[main], median[blind]) for blind in (BLIND, OF_SPEED)})
+    return {blind: asdict(found) | {"excludes_zero": found.excludes_zero} for blind, found in family.items()}
 
 
 def _band(errors: Floats, people: Any) -> dict[str, Any]:
@@ -228,11 +228,17 @@ def sentences(scores: dict[str, Any]) -> list[str]:
         if "mean" not in found:
             said.append(str(found["note"]))
             continue
-        better = found["high"] < 0
-        verdict = "is better than" if better else "is worse than" if found["low"] > 0 else "is not shown to differ from"
+        shown = found["p_holm"] is not None and found["p_holm"] < LEVEL
+        verdict = (
+            "is better than" if shown and found["high"] < 0
+            else "is worse than" if shown and found["low"] > 0
+            else "is not shown to differ from"
+        )  # fmt: skip
+        p = "fewer than 6 people give no p" if found["p_holm"] is None else f"p {found['p_holm']:.2g} after Holm"
         said.append(
             f"'{main}' {verdict} the {path_words(blind)}: median distance {found['mean']:+.1f} mm (95 % interval"
-            f" {found['low']:+.1f} to {found['high']:+.1f}) over {found['n']} people, smaller for {found['better']}"
+            f" {found['low']:+.1f} to {found['high']:+.1f}; {p}) over {found['n']} people, smaller for"
+            f" {found['better']}"
         )
     band = scores["band"]
     if "note" in band:
