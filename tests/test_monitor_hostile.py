@@ -91,6 +91,11 @@ def interrupted(arguments: list[Any], when: Any, again: Any = None) -> tuple[int
     return program.returncode, out, said
 
 
+def without_lateness(said: str) -> list[str]:
+    """Return the lines of a run but for what is said of a computer that has too much else to do."""
+    return [line for line in said.splitlines() if not line.startswith("problem: this computer cannot keep up")]
+
+
 @unix
 def test_ctrl_c_while_it_connects_ends_it_in_one_line(tmp_path: Path) -> None:
     """The line is open, and nobody answers on it."""
@@ -109,7 +114,7 @@ def test_ctrl_c_while_it_connects_ends_it_in_one_line(tmp_path: Path) -> None:
         for line in lines:
             line.close()
     assert (code, out) == (130, "")
-    assert said == "grf-monitor: interrupted\n"
+    assert without_lateness(said) == [f"waiting for an answer of {url}", "grf-monitor: interrupted"]
     assert not path.exists()
 
 
@@ -121,7 +126,12 @@ def test_ctrl_c_stops_the_insole_and_says_what_came(tmp_path: Path) -> None:
             ["--serial", url, "--headless", "--json", "--record", path], lambda: insole.sent > 40
         )
         assert insole.requests[-1] == 2
-    assert (code, said) == (0, f"recording to {path}\n")
+    assert code == 0
+    assert without_lateness(said) == [
+        f"waiting for an answer of {url}",
+        "streaming: left",
+        f"recording to {path}",
+    ]
     assert '"packets"' in out
     assert RecordFile(path).unread == 0
 
@@ -176,13 +186,16 @@ def test_options_in_front_of_replay_are_refused_and_a_torn_end_is_told(tmp_path:
     path.write_bytes(content[:-7])
     torn = run("replay", path, "--speed", "inf", "--headless")
     assert torn.returncode == 0
-    assert torn.stderr.startswith(f"{path}: its last ")
-    assert torn.stderr.endswith(" bytes are torn, and left out\n")
+    reading, told = without_lateness(torn.stderr)
+    assert reading == f"reading {path}"
+    assert told.startswith(f"{path}: its last ")
+    assert told.endswith(" bytes are torn, and left out")
     path.write_bytes(content[:9])
     empty = run("replay", path, "--speed", "inf", "--headless")
     assert empty.returncode == 2
-    assert "holds no insole" in empty.stderr
-    assert empty.stderr.count("\n") == 1
+    reading, told = without_lateness(empty.stderr)
+    assert reading == f"reading {path}"
+    assert "holds no insole" in told
 
 
 def run(*arguments: Any) -> subprocess.CompletedProcess[str]:
