@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from grfkit import evaluate
 from grfkit.errors import BadInputError
+from grfkit.evaluation import duration
 from grfkit.evaluation.duration import advice, forecast, seconds_of_fits, watched
 from grfkit.evaluation.feature_comparison import feature_words
 from grfkit.evaluation.feature_methods import Plan, feature_plan
@@ -37,13 +40,29 @@ def test_how_long_it_takes_is_the_sum_of_its_trainings() -> None:
     )
 
 
-def test_a_step_of_a_dear_network_is_timed_as_dearer() -> None:
+def test_a_fit_is_forecast_from_the_time_of_a_step_by_windows_and_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a step takes as long as the network has parameters: what a clock says differs from run to run
+    stepped: set[int] = set()
+
+    def step(network: Any, optimizer: Any, windows: int, points: int) -> float:
+        really = timed(network, optimizer, windows, points)
+        assert really > 0
+        parameters = sum(p.numel() for p in network.parameters())
+        stepped.add(parameters)
+        return float(windows * parameters)
+
+    timed = duration._step
+    monkeypatch.setattr(duration, "_step", step)
     data = known("abcd")
     recipe, _ = usable(data, recipe_of("sugiarto2025", epochs=1000))
-    plan = Plan(("mlp", "cnn2d_lstm"), ("none", "both"))
-    seconds = seconds_of_fits(plan, recipe, data, recipe.folds(data))
-    assert seconds["cnn2d_lstm"] > 2 * seconds["mlp"] > 0
+    folds = recipe.folds(data)
+    seconds = seconds_of_fits(Plan(("mlp", "cnn2d_lstm"), ("none", "both")), recipe, data, folds)
     assert set(seconds) == {"ridge", "kernel ridge", "mlp", "cnn2d_lstm"}
+    people = data.per_stance("participant")
+    windows = np.mean([np.isin(people, fold.train).sum() for fold in folds])
+    assert len(stepped) == 2
+    expected = sorted(duration.AROUND_S + windows * 1000 * parameters for parameters in stepped)
+    assert sorted(seconds[name] for name in ("mlp", "cnn2d_lstm")) == pytest.approx(expected)
 
 
 def test_what_is_left_is_said_every_few_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
