@@ -20,6 +20,12 @@ def test_it_is_short() -> None:
     assert len(README.split()) < 900
 
 
+def test_its_prose_is_wrapped_and_its_tables_have_no_empty_cell() -> None:
+    tables = [line for line in README.splitlines() if line.startswith("|")]
+    assert [line for line in tables if "" in [cell.strip() for cell in line.strip("|").split("|")]] == []
+    assert [line for line in README.splitlines() if len(line) > 130 and not line.startswith("|")] == []
+
+
 def test_its_lines_chain_as_they_are_printed(tmp_path: Path) -> None:
     block = re.search(r"```sh\n(.*?)```", README, flags=re.DOTALL)
     assert block is not None
