@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -24,6 +25,11 @@ from grfkit.learn.cop_job import train_cop
 from grfkit.learn.folds import LeakError
 from grfkit.records.stance_set import join
 from grfkit.records.target_units import COP_AXES, targets_of, unit_of
+from grfkit.records.trees import read_tree
+from grfkit.report.cop_page import cop_headline, render_cop_report
+from grfkit.steps.cop_estimated import ESTIMATED_ONLY, MEASURED_ONLY
+from grfkit.steps.study import study_table
+from grfkit.steps.summary import counts
 from grfkit.sync.frames import into_lab, lab_rotation
 
 TIME = np.linspace(0.0, 0.8, 81)
@@ -226,6 +232,57 @@ def test_better_means_p_after_holm_as_everywhere() -> None:
     assert "is not shown to differ from the mean path" in compared(wavering)
 
 
+def page_of(scores: dict[str, Any]) -> str:
+    """Return the page of scores without its style, its minus signs plain."""
+    html = render_cop_report(scores)
+    return html[html.index("<main") :].replace("\u2212", "-")
+
+
+def test_the_page_says_by_person_and_direction_what_the_scores_say(windows: StanceSet, tmp_path: Path) -> None:
+    found = evaluate_cop(windows, method="ridge", report=tmp_path / "proof.html")
+    scores = found.scores
+    page = page_of(scores)
+    assert (tmp_path / "proof.html").read_text(encoding="utf-8").replace("\u2212", "-").endswith(page)
+    for person in found.participants:
+        for method in ("method ridge", "mean curve", "mean curve of the known speed"):
+            of = scores["methods"][method]["participants"][person]
+            for direction in ("along", "across", "distance"):
+                cell = f"{of[direction]['median']:.1f}<small>p95 {of[direction]['p95']:.1f}</small>"
+                assert cell in page, (person, method, direction)
+    for against in scores["against"].values():
+        assert f"{against['mean']:.1f} ({against['low']:.1f} to {against['high']:.1f})" in page
+        assert "untested, too few people" in page
+    # Bland-Altman of how far each contact's centre ran, over the points that are known
+    targets, weight = windows.arrays()[1:]
+    ends = [(t[w > 0][-1] - t[w > 0][0])[0] for t, w in zip(targets, weight)]
+    drawn = scores["drawn"]["contacts"]["run along mm"]
+    assert drawn["measured"] == pytest.approx(ends, abs=0.02)
+    limits = scores["agreement"]["run along mm"]
+    assert limits["bias"] == pytest.approx(np.mean(np.subtract(drawn["estimated"], drawn["measured"])))
+    assert f"run along: bias {limits['bias']:.1f}, limits {limits['low']:.1f} to {limits['high']:.1f} mm" in page
+    assert "BW" not in page.replace(".3 BW or more", "")
+    with pytest.raises(BadInputError, match="exists"):
+        evaluate_cop(windows, method="ridge", report=tmp_path / "proof.html")
+
+
+def test_the_page_calls_better_what_the_sentences_call_better() -> None:
+    for shift, word, verdict in ((-2.0, "Better than the mean path", "aligned"), (2.0, "WORSE than", "refused"),
+                                 (0.0, "NOT SHOWN to be better", "refused")):  # fmt: skip
+        wobble = [0.3, -0.2, 0.1, -0.4, 0.2, -0.1, 0.35, -0.25]
+        distance = {f"P{k}": 10.0 + shift + w for k, w in enumerate(wobble)}
+        people = {"main": distance, "mean curve": dict.fromkeys(distance, 10.0),
+                  "mean curve of the known speed": dict.fromkeys(distance, 10.0)}  # fmt: skip
+        methods = {
+            m: {"participants": {p: {"distance": {"median": v}} for p, v in of.items()},
+                "mean": {"distance": {"median": float(np.mean(list(of.values())))}}}
+            for m, of in people.items()
+        }  # fmt: skip
+        scores = {"headline": "main", "methods": methods, "against": _against(methods, "main"), "participants": 8}
+        first = cop_headline(scores | {"words": []})
+        assert first.text.startswith(word)
+        assert first.verdict == verdict
+
+
 def test_whatever_takes_force_refuses_it_in_one_line(
     folder: Path, windows: StanceSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -282,6 +339,70 @@ def test_an_estimated_path_goes_into_tables_in_mm_and_into_nothing_that_holds_fo
         with pytest.raises(BadInputError, match=r"centre of pressure \(mm\) without force"):
             grfkit.export_trial(folder / "out.nc", kind, folder / name)
         assert not (folder / name).exists()
+
+
+def path_rows(*files: Path, which: str = "both") -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of steps, by force."""
+    table = study_table(list(files), which=which)  # type: ignore[arg-type]
+    rows: dict[str, list[dict[str, Any]]] = {"measured": [], "estimated": []}
+    for row in table.steps:
+        rows[str(row["force"])].append(dict(row))
+    return rows
+
+
+def test_steps_hold_the_path_of_a_model_beside_the_plates_own_over_the_same_time(folder: Path) -> None:
+    estimate_cop(folder / "model", folder / "P4.nc", out=folder / "steps.nc", force=True)
+    rows = path_rows(folder / "P4.nc", folder / "steps.nc")
+    both = [row for row in rows["estimated"] if row["plate_cop_forward_m"] is not None]
+    assert len(both) > 12
+    for row in both:
+        plate = next(m for m in rows["measured"] if m["step"] == row["measured_step"])
+        assert (row["cop_from"], row["cop_frame"], plate["cop_from"]) == ("model", "lab", "plate")
+        # over a shorter time the plates' centre went less far
+        assert 0.05 < row["plate_cop_forward_m"] < plate["cop_forward_m"]
+        assert row["cop_end_s"] - row["cop_start_s"] < plate["cop_end_s"] - plate["cop_start_s"]
+        assert abs(row["cop_forward_m"] - row["plate_cop_forward_m"]) < 0.06
+        assert not row["flags"]
+    curve = read_tree(folder / "steps.nc")["cop_left"].to_dataset()
+    row = next(r for r in both if r["side"] == "left")
+    inside = (curve["time"] >= row["ic_s"]) & (curve["time"] <= row["to_s"])
+    run_mm = curve["cop_along_mm"].values[inside]
+    assert row["cop_forward_m"] == pytest.approx(np.ptp(run_mm[np.isfinite(run_mm)]) / 1e3, abs=0.004)
+
+
+def test_steps_say_where_only_plates_or_model_know_the_centre(folder: Path, trials: dict[str, Trial]) -> None:
+    trial = Trial(trials["P4"].tree.copy(deep=True))
+    trial.to_netcdf(folder / "whole.nc", force=True)
+    estimate_cop(folder / "model", folder / "whole.nc", out=folder / "whole_cop.nc", force=True)
+    rows = path_rows(folder / "whole.nc", folder / "whole_cop.nc")
+    answered = {row["measured_step"] for row in rows["estimated"]}
+    for row in rows["measured"]:
+        wanted = row["cop_from"] is not None and row["step"] not in answered
+        assert (MEASURED_ONLY in str(row["flags"])) == wanted
+    alone = [row for row in rows["estimated"] if ESTIMATED_ONLY in str(row["flags"])]
+    # the insole recorded longer than the plates
+    assert alone
+    assert all(row["cop_from"] == "model" and row["plate_cop_path_m"] is None for row in alone)
+    # a step of which one alone knows the centre stays in the means of all other numbers
+    assert all(counts(row) for row in alone)
+    # without the trial nothing is compared, and nothing is missing
+    assert not any(row["flags"] for row in path_rows(folder / "whole_cop.nc")["estimated"])
+    assert not path_rows(folder / "whole.nc", folder / "whole_cop.nc", which="estimated")["measured"]
+
+
+def test_forces_and_centre_of_two_models_are_one_row_a_step(folder: Path) -> None:
+    grfkit.train(folder / "trials", out=folder / "forces", method="ridge", force=True)
+    grfkit.estimate(folder / "forces", folder / "P4.nc", out=folder / "P4_force.nc", force=True)
+    estimate_cop(folder / "model", folder / "P4.nc", out=folder / "P4_cop.nc", force=True)
+    files = (folder / "P4.nc", folder / "P4_force.nc", folder / "P4_cop.nc")
+    alone, both = path_rows(*files[:2])["estimated"], path_rows(*files)["estimated"]
+    assert len(both) == len(alone)
+    assert [row["vgrf_peak_bw"] for row in both] == [row["vgrf_peak_bw"] for row in alone]
+    assert sum(row["cop_from"] == "model" and row["vgrf_peak_bw"] is not None for row in both) > 12
+    # a second centre of one trial would count its steps twice
+    estimate_cop(folder / "model", folder / "P4.nc", out=folder / "P4_again.nc", force=True, accept_beyond=True)
+    table = study_table([*files, folder / "P4_again.nc"])
+    assert any("name one" in why for _, why in table.left_out)
 
 
 @pytest.mark.recordings

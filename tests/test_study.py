@@ -281,6 +281,28 @@ def test_a_proof_is_of_the_model_that_lies_there(study: Path) -> None:
     assert "--skip train" in parts[3].lines[0]
 
 
+def test_a_study_of_the_centre_of_pressure_is_proven_in_mm(study: Path, lab: Path, tmp_path: Path) -> None:
+    assert study.is_dir()  # its trials are aligned
+    begin_study(tmp_path / "S", table=lab)
+    document = tmp_path / "S" / "study.toml"
+    text = document.read_text(encoding="utf-8").replace('targets = "force"', 'targets = "cop"')
+    document.write_text(text.replace('method = ""', 'method = "mean curve"'), encoding="utf-8")
+    align, steps, train, prove = run_study(tmp_path / "S", skip=["align"]).parts
+    assert (align.state, steps.state, train.state, prove.state) == ("left out", "done", "done", "done")
+    assert any("centre of pressure under the foot known of" in line for line in steps.lines)
+    assert train.lines[0].startswith("centre of pressure (mm) by mean path, of 2 people")
+    assert prove.doubt == "not better than the sensor-blind paths"
+    page = (tmp_path / "S" / "index.html").read_text(encoding="utf-8")
+    assert "mm (median distance), 2 people" in page
+    assert "BW" not in page
+    proof = (tmp_path / "S" / "proof.html").read_text(encoding="utf-8")
+    assert "Bland-Altman" in proof
+    assert [part.state for part in run_study(tmp_path / "S", skip=["align"]).parts][1:] == ["kept"] * 3
+    document.write_text(text + "\nepochs = 3\n", encoding="utf-8")
+    with pytest.raises(BadInputError, match="epochs is of models of force"):
+        run_study(tmp_path / "S", skip=["align"])
+
+
 def test_a_trial_without_a_stance_is_left_out_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trial = grfkit.simulate_trial(seed=0, duration_s=12, wearables=("insole",)).on_true_clock(participant="P1")
     for name, stream in trial.streams.items():

@@ -94,19 +94,24 @@ def train(
 
 
 def evaluate(
-    trials: Sequence[Path], *, model: Path | None, config: Path | None, method: str, out: Path | None, workers: int,
-    calibrations: Sequence[Path], force: bool, as_json: bool,
+    trials: Sequence[Path], *, model: Path | None, config: Path | None, method: str, out: Path | None,
+    report: Path | None, workers: int, scheduler: str | None, calibrations: Sequence[Path], force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Measure how far off the centre of pressure is for people left out, and print it."""
+    from ..cluster import exposure
     from ..evaluation.cop import cop_text, evaluate_cop
+    from .common import say
     from .learn_words import progress_bar
 
+    if warning := exposure(scheduler):
+        say(warning)
     with progress_bar("evaluating") as progress:
         predictions = evaluate_cop(
-            trials, model=model, config=config, method=method, out=out, workers=workers, calibrations=calibrations,
-            force=force, progress=progress,
+            trials, model=model, config=config, method=method, out=out, report=report, workers=workers,
+            scheduler=scheduler, calibrations=calibrations, force=force, progress=progress,
         )  # fmt: skip
-    print(json.dumps(predictions.scores, indent=2) if as_json else cop_text(predictions.scores))
+    scores = {k: v for k, v in predictions.scores.items() if k != "drawn"}
+    print(json.dumps(scores, indent=2) if as_json else cop_text(scores))
 
 
 def estimate(model: Path, recording: Sequence[Path], out: Path, *, as_json: bool, **how: Any) -> None:

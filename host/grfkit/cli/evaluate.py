@@ -124,11 +124,10 @@ def evaluate(
             "this evaluation", preset=preset, kind=kind != "fixed", network=network, split=split, regimes=regimes,
             epochs=epochs, device=device, search=search, personalise=personalise, compare=compare, features=features,
             features_by=features_by, imagenet=imagenet, seeds=seeds != 1, draws=draws != 3, other_people=other_people,
-            report=report, scheduler=scheduler,
         )  # fmt: skip
         cop_run.evaluate(
-            trials, model=model, config=config, method=method, out=out, workers=workers,
-            calibrations=tuple(calibration or ()), force=force, as_json=as_json,
+            trials, model=model, config=config, method=method, out=out, report=report, workers=workers,
+            scheduler=scheduler, calibrations=tuple(calibration or ()), force=force, as_json=as_json,
         )  # fmt: skip
         return
     from ..cluster import exposure

@@ -29,7 +29,7 @@ from ..learn.training_range import UNLIKE, finding_of
 from ..provenance import SCHEMA_VERSION, Provenance, describe_input
 from ..records import Recording, Trial
 from ..records.calibrated import other_ways, ways_of
-from ..records.target_units import COP_AXES
+from ..records.target_units import COP_AXES, COP_ESTIMATE
 from ..records.trees import write_tree
 from .beyond_findings import training_findings
 from .curves import between, common_times, sample_times
@@ -265,9 +265,9 @@ def as_tree(made: CopEstimate) -> xr.DataTree:
     nodes["/stances"] = xr.Dataset(table)
     tree: xr.DataTree = xr.DataTree.from_dict(nodes)
     tree.attrs.update(
-        schema_version=SCHEMA_VERSION, artefact="cop_estimate", participant=made.participant, method=made.method,
+        schema_version=SCHEMA_VERSION, artefact=COP_ESTIMATE, participant=made.participant, method=made.method,
         cut=made.cut, half_width_mm=json.dumps(made.half_width_mm), leaks=json.dumps(list(made.leaks)),
-        provenance=made.provenance.model_dump_json(),
+        rejected=json.dumps(made.rejected), provenance=made.provenance.model_dump_json(),
     )  # fmt: skip
     return tree
 

@@ -30,11 +30,13 @@ from ..learn.uncalibrated import cut_of
 from ..learn.window_sources import WindowSource, load_sets
 from ..records.stance_set import StanceSet
 from ..report.headline import LEVEL
+from ..stats.agreement import bland_altman
 from ..stats.compare import paired, with_holm
 from ..sync.request import as_several
+from .cop_drawn import drawn_paths
 from .methods import BaselineMethod
 from .predictions import Predictions, predict_folds
-from .request_checks import checked_output
+from .request_checks import checked_output, checked_page
 
 BLIND, OF_SPEED = "mean curve", "mean curve of the known speed"
 DIRECTIONS = ("along", "across", "distance")
@@ -64,8 +66,10 @@ def evaluate_cop(
     config: PathLike | Recipe | None = None,
     method: str = "",
     out: PathLike | None = None,
+    report: PathLike | None = None,
     force: bool = False,
     workers: int = 0,
+    scheduler: Any = None,
     calibrations: PathLike | Sequence[PathLike] = (),
     progress: Progress | None = None,
 ) -> Predictions:
@@ -84,7 +88,9 @@ def evaluate_cop(
         Of :func:`~grfkit.learn.cop_job.train_cop`.
     out
         Folder for ``answers.nc`` and ``evaluation.json``.
-    force, workers, calibrations, progress
+    report
+        HTML page to write.
+    force, workers, scheduler, calibrations, progress
         Of :func:`~grfkit.evaluation.evaluate.evaluate`.
 
     Raises
@@ -95,6 +101,7 @@ def evaluate_cop(
     if model is not None and (config or method):
         raise BadInputError("--model (model in Python) brings its own recipe; leave out --config and --method")
     folder = None if model is None else as_path(model, what="a model's folder")
+    html = None if report is None else checked_page(report, force=force)
     target = None if out is None else checked_output(as_path(out, what="the folder to write"), force=force)
     base = None if folder is None else recipe_of_model(read_spec(folder, targets="cop"))
     recipe = cop_recipe(config, method, base)
@@ -106,7 +113,7 @@ def evaluate_cop(
     methods += [KernelMethod(), ChosenPath(name, recipe.train, recipe.method)]
     tell = progress or (lambda *_: None)
     predictions = predict_folds(
-        windows, recipe.folds(windows), methods, split=recipe.split, workers=workers,
+        windows, recipe.folds(windows), methods, split=recipe.split, workers=workers, cluster=scheduler,
         configuration={"recipe": recipe.model_dump(mode="json")},
         results=None if target is None else target / "folds", progress=lambda r: tell(r.done, r.total, r.name),
     )  # fmt: skip
@@ -120,6 +127,10 @@ def evaluate_cop(
             document.write_text(json.dumps(scores, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if folder is not None:
         add_cop_evaluation(Path(folder), scores)
+    if html is not None:
+        from ..report.cop_page import write_cop_report
+
+        write_cop_report(html, scores, force=force)
     return predictions
 
 
@@ -140,8 +151,9 @@ def cop_scores(predictions: Predictions) -> dict[str, Any]:
         "cut": str(predictions.data.attrs["cut"]), "source": str(predictions.data.attrs["source"]),
         "participants": len(predictions.participants), "windows": int(predictions.data.sizes["stance"]),
         "headline": main, "methods": methods, "against": against, "band": _band(errors[main], people),
-        "conditions": _by_condition(predictions, errors, main),
+        "conditions": _by_condition(predictions, errors, main), "drawn": drawn_paths(predictions, main),
     }  # fmt: skip
+    scores["agreement"] = _agreement(scores["drawn"]["contacts"])
     return scores | {"table": table_lines(scores), "words": sentences(scores)}
 
 
@@ -191,6 +203,17 @@ def _band(errors: Floats, people: Any) -> dict[str, Any]:
         "half_width_mm": dict(zip(DIRECTIONS, map(float, width))),
         "held": dict(zip(DIRECTIONS, map(float, share))),
     }
+
+
+def _agreement(contacts: dict[str, Any]) -> dict[str, Any]:
+    """Return bias and limits of agreement of each measure of contacts; nothing of one person."""
+    found = {}
+    for name, values in contacts.items():
+        if len(set(values["person"])) > 1:
+            measured, estimated = (np.asarray(values[k], dtype=np.float64) for k in ("measured", "estimated"))
+            limits = bland_altman(estimated, measured, values["person"])
+            found[name] = {k: getattr(limits, k) for k in ("n_participants", "n", "bias", "low", "high", "sd")}
+    return found
 
 
 def _by_condition(predictions: Predictions, errors: dict[str, Floats], main: str) -> dict[str, Any]:

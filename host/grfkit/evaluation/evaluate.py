@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..arguments import as_path, refuse_other, refuse_other_ending
+from ..arguments import as_path, refuse_other
 from ..arrays import PathLike
-from ..artefacts import check_file
 from ..errors import BadInputError
 from ..learn.card import add_evaluation, check_people
 from ..learn.device import check_device
@@ -42,7 +41,7 @@ from .personal_folds import PersonalPlan, TrainedMethod, check_personal, persona
 from .predictions import Predictions, predict_folds
 from .quick import few_stances, quick_plan, quick_recipe
 from .recipe_methods import DRAWS, exchanged_methods, folds_of, network_methods
-from .request_checks import check_for_card, checked_output, regimes_of
+from .request_checks import check_for_card, checked_output, checked_page, regimes_of
 from .scores import scores
 from .shared_set import shared_set
 from .written import write_evaluation
@@ -158,10 +157,7 @@ def evaluate(
         raise BadInputError(
             f"scheduler is {scheduler}, expected the address of a dask scheduler, or the scheduler itself"
         )
-    page = None if report is None else as_path(report, what="the report to write")
-    if page is not None:
-        check_file(page, force=force)
-        refuse_other_ending(page, (".html", ".htm"), "a report is written as HTML")
+    page = None if report is None else checked_page(report, force=force)
     if model is not None and (preset or isinstance(config, str | os.PathLike) or method or network or epochs or split):
         raise BadInputError(
             "--model (model in Python) brings its own recipe; leave out --preset, --config, --method, --network,"

@@ -6,11 +6,27 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import cast
 
-from ..arguments import ArgumentError, as_choice, refuse_other
+from ..arguments import ArgumentError, as_choice, as_path, refuse_other, refuse_other_ending
+from ..arrays import PathLike
+from ..artefacts import check_file
 from ..errors import BadInputError
 from ..learn.outputs import check_into
 from ..learn.recipe import Recipe
 from ..learn.transfer import REGIMES, Regime
+
+
+def checked_page(report: PathLike, *, force: bool) -> Path:
+    """Return where a report is written to; refuse a path that cannot be, before the work.
+
+    Raises
+    ------
+    BadInputError
+        If it exists and ``force`` is false, or its ending is not that of a page.
+    """
+    page = as_path(report, what="the report to write")
+    check_file(page, force=force)
+    refuse_other_ending(page, (".html", ".htm"), "a report is written as HTML")
+    return page
 
 
 def check_for_card(folder: Path, recipe: Recipe, regimes: Sequence[str]) -> None:

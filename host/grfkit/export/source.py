@@ -17,13 +17,12 @@ from ..errors import BadInputError
 from ..gait.plate_force import PlateForce
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import Trial
+from ..records.target_units import COP_ESTIMATE
 from ..records.trees import read_tree
 from ..steps.measured import stances_of
 from ..units import G
 
 _AXES = "xyz"
-COP_ESTIMATE = "cop_estimate"
-"""Artefact of an estimated centre of pressure: no force, so that tables alone can hold it."""
 _STAMPS = ("time_raw",)
 """Not exported: the file's own stamps, NaN in rows added for losses; ``time_device`` says the same."""
 _DIMENSIONS = (("time",), ("time", "landmark"), ("time", "landmark", "axis"), ("time", "landmark", "plane"))

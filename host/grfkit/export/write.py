@@ -11,8 +11,9 @@ from ..arguments import ArgumentError, as_path
 from ..arrays import PathLike
 from ..artefacts import FolderKind, check_file, check_folder, written_folder, written_together, written_whole
 from ..errors import BadInputError
+from ..records.target_units import COP_ESTIMATE
 from .bids import DESCRIPTION, check_task, files_of, write_bids
-from .source import COP_ESTIMATE, ExportSource, open_source
+from .source import ExportSource, open_source
 from .stretches import check_unknown
 from .tables import ABOUT, tables_folder, wide_table
 

@@ -10,6 +10,8 @@ from ..errors import BadInputError
 Targets = Literal["force", "cop"]
 COP_AXES = ("cop_along", "cop_across")
 """Centre of pressure (mm) along the direction of walking, and towards the medial side of that foot."""
+COP_ESTIMATE = "cop_estimate"
+"""Artefact of an estimated centre of pressure: no force in it."""
 _OF_FORCE = "--targets cop (targets='cop' in Python)"
 
 

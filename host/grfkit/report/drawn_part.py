@@ -57,15 +57,17 @@ def agreement_figures(evaluation: Mapping[str, Any]) -> list[Markup]:
     """Return a Bland-Altman plot of every loading feature that has values of contacts."""
     contacts = evaluation.get("drawn", {}).get("contacts", {})
     features = evaluation.get("features", {}).get(evaluation["headline"], {})
-    return [_agreement(n, contacts[n], f["bland_altman"]) for n, f in features.items() if _drawable(contacts, n, f)]
+    return [
+        agreement_figure(n, contacts[n], f["bland_altman"]) for n, f in features.items() if _drawable(contacts, n, f)
+    ]
 
 
 def _drawable(contacts: Mapping[str, Any], name: str, feature: Mapping[str, Any]) -> bool:
     return "bland_altman" in feature and len(contacts.get(name, {}).get("measured", ())) > 1
 
 
-def _agreement(name: str, values: Mapping[str, Any], limits: Mapping[str, float]) -> Markup:
-    """Draw estimated less measured against their mean: contacts in grey, people in blue, bias and limits."""
+def agreement_figure(name: str, values: Mapping[str, Any], limits: Mapping[str, float]) -> Markup:
+    """Return estimated less measured against their mean: contacts in grey, people in blue, bias and limits."""
     measured, estimated = _array(values["measured"]), _array(values["estimated"])
     level, difference = (measured + estimated) / 2, estimated - measured
     people = np.asarray(values["person"])
@@ -80,7 +82,7 @@ def _agreement(name: str, values: Mapping[str, Any], limits: Mapping[str, float]
     panel.level(limits["bias"], "bias")
     for end in ("low", "high"):
         panel.level(limits[end], "cut")
-    bias, first, last = (fixed(limits[k], 1 if unit == "BW/s" else 3) for k in ("bias", "low", "high"))
+    bias, first, last = (fixed(limits[k], 1 if unit in ("BW/s", "mm") else 3) for k in ("bias", "low", "high"))
     words = f"{feature}: bias {bias}, limits {first} to {last} {unit}"
     return panel.finish(words, title=words)
 

@@ -97,7 +97,8 @@ vilr_bw_s      highest slope between contact and impact peak
         """
 contact_rule   rule or detector of contact and toe-off, which work on the unfiltered force
 forward_from   what shows the walking direction: lab (stated axes), force, model; empty: not known
-cop_from       what the centre of pressure is of: plate
+cop_from       what the centre of pressure is of: plate, or model (of an estimated step)
+cop_frame      axes of forward and sideways: lab, level along the direction of walking, the belt's way taken off
 """,
     ),
     *_of(
@@ -106,6 +107,13 @@ cop_from       what the centre of pressure is of: plate
 cop_path_m     length of the way of the centre of pressure under the foot
 cop_forward_m  how far it went forward, from the first to the last loaded sample
 cop_sideways_m how wide it went across
+cop_start_s    first loaded sample, after contact
+cop_end_s      last loaded sample, after contact
+cop_within_forward_m   of a model: within so much along lay 95 % of each left-out person's samples; empty: not known
+cop_within_sideways_m  the same across
+plate_cop_path_m       of an estimated step: the plates' own from cop_start_s to cop_end_s, to be set against cop_path_m
+plate_cop_forward_m    the same of cop_forward_m
+plate_cop_sideways_m   the same of cop_sideways_m
 insole_cop_path_m      the same of the centre of pressure of the insole's cells, whose places are known
 insole_cop_forward_m   how far it went forward
 insole_cop_sideways_m  how wide it went across

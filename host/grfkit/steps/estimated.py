@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from ..arrays import Floats
 from ..errors import BadInputError
@@ -37,16 +38,36 @@ def estimated_steps(tree: xr.DataTree) -> tuple[list[dict[str, Cell]], dict[str,
     stances = tree["stances"].to_dataset()
     side = [str(s) for s in stances["side"].values]
     ic, to = _contacts(stances)
-    order = np.argsort(ic, kind="stable")
+    order, rows = timed_rows(ic, to, side, str(tree.attrs.get("cut", "")))
+    done: list[dict[str, Cell]] = []
+    for source, row in zip(order, rows):
+        flags = [f for f in str(stances["flags"].values[source]).split("; ") if f]
+        leaks = [f for f in str(stances["leaks"].values[source]).split("; ") if f]
+        cells = _force(tree, side[source], row) if bool(stances["answered"].values[source]) else None
+        if cells is None:
+            flags.append(NOT_ANSWERED)
+        done.append(row | (cells or {}) | {"flags": "; ".join([*flags, *(f"LEAK: {leak}" for leak in leaks)])})
+    return with_asymmetry(done), rejected_of(tree)
+
+
+def rejected_of(tree: xr.DataTree) -> dict[str, int]:
+    """Return how many contacts the detector of an estimate rejected, by reason."""
+    return dict(json.loads(str(tree.attrs.get("rejected", "{}"))))
+
+
+def timed_rows(
+    ic_s: Floats, to_s: Floats, side: Sequence[str], rule: str
+) -> tuple[NDArray[np.int64], list[dict[str, Cell]]]:
+    """Return the order of an estimate's contacts in time, and in this order a row of each with its times."""
+    order = np.argsort(ic_s, kind="stable")
     feet = np.asarray([_SIDES.index(s) if s in _SIDES else -1 for s in side], dtype=np.int64)
-    chain = ContactChain(ic[order], to[order], feet[order])
+    chain = ContactChain(ic_s[order], to_s[order], feet[order])
     # wearables and landmarks see every step, on the floor too
     times = step_times(chain, (), on_floor=False)
     flights = times.flight_s[np.isfinite(times.flight_s)]
     usual = float(np.median(flights)) if flights.size else float("nan")
-    rows: list[dict[str, Cell]] = []
-    for k, source in enumerate(order):
-        row: dict[str, Cell] = {
+    rows: list[dict[str, Cell]] = [
+        {
             "status": "step",
             "side": side[source],
             "gait": gait_of(float(times.contact_s[k]), usual),
@@ -58,15 +79,11 @@ def estimated_steps(tree: xr.DataTree) -> tuple[list[dict[str, Cell]], dict[str,
             "stride_s": float(times.stride_s[k]),
             "duty_factor_1": float(times.duty_factor[k]),
             "cadence_steps_min": 60.0 / float(times.step_s[k]),
-            "contact_rule": str(tree.attrs.get("cut", "")),
+            "contact_rule": rule,
         }
-        flags = [f for f in str(stances["flags"].values[source]).split("; ") if f]
-        leaks = [f for f in str(stances["leaks"].values[source]).split("; ") if f]
-        cells = _force(tree, side[source], row) if bool(stances["answered"].values[source]) else None
-        if cells is None:
-            flags.append(NOT_ANSWERED)
-        rows.append(row | (cells or {}) | {"flags": "; ".join([*flags, *(f"LEAK: {leak}" for leak in leaks)])})
-    return with_asymmetry(rows), dict(json.loads(str(tree.attrs.get("rejected", "{}"))))
+        for k, source in enumerate(order)
+    ]
+    return order, rows
 
 
 def _contacts(stances: xr.Dataset) -> tuple[Floats, Floats]:

@@ -18,6 +18,10 @@ COP_LOWPASS_HZ = 10.0
 LOADED = 0.2
 """Share of a contact's highest force from which on its centre of pressure counts: below, it is noise over a small
 force. As for hits of plates (:mod:`~grfkit.gait.cop`)."""
+PLATE, MODEL = "plate", "model"
+"""Of what a centre of pressure is (column ``cop_from``)."""
+LAB = "lab"
+"""Axes of a centre of pressure (column ``cop_frame``): along the direction of walking and across it, level."""
 WALK_FROM_S, RUN_UNTIL_S = 0.5, 0.4
 """Contact time (s) from which a step is a walker's, and up to which a runner's, where no flight shows it: runners'
 contacts last .1 to .4 s, those of a quick walk .5 s (the limits of :class:`~grfkit.gait.contacts.ContactRule`)."""
@@ -133,7 +137,14 @@ def _medial_cells(medial: Curve) -> dict[str, Cell]:
 
 
 def cop_cells(
-    time_s: Floats, up_n: Floats, cop_m: Floats, *, forward: Floats | None, left: Floats | None, belt_m_s: float
+    time_s: Floats,
+    up_n: Floats,
+    cop_m: Floats,
+    *,
+    ic_s: float,
+    forward: Floats | None,
+    left: Floats | None,
+    belt_m_s: float,
 ) -> dict[str, Cell]:
     """Return how the centre of pressure went under the foot, while the force was a fifth of its highest or more.
 
@@ -141,6 +152,8 @@ def cop_cells(
     ----------
     time_s, up_n, cop_m
         Shapes (samples,), (samples,) and (samples, 3) of one contact.
+    ic_s
+        When the contact began.
     forward, left
         Unit vectors, None where the direction is not known: then only the length of the way is.
     belt_m_s
@@ -153,15 +166,36 @@ def cop_cells(
     if forward is not None:
         # a belt carries the foot backward at its speed
         place = place + np.outer((at - at[0]) * belt_m_s, forward)
-    place = smooth_place(at, place)
-    cells: dict[str, Cell] = {
-        "cop_from": "plate",
-        "cop_path_m": float(np.linalg.norm(np.diff(place, axis=0), axis=1).sum()),
+    length_m = float(np.linalg.norm(np.diff(smooth_place(at, place), axis=0), axis=1).sum())
+    if forward is None or left is None:
+        return {"cop_from": PLATE, "cop_path_m": length_m}
+    level = place @ np.stack([forward, left], axis=1)
+    # of three axes: on a slope the way is longer than it is seen from above
+    return way_cells(at, level, ic_s=ic_s, source=PLATE, frame=LAB) | {"cop_path_m": length_m}
+
+
+def way_cells(time_s: Floats, place_m: Floats, *, ic_s: float, source: str, frame: str) -> dict[str, Cell]:
+    """Return how a centre of pressure went on the ground under the foot.
+
+    Parameters
+    ----------
+    time_s, place_m
+        Shape (samples,) and (samples, 2): forward and sideways, at the loaded samples of one contact.
+    ic_s
+        Contact, from which the times of the first and the last sample are counted.
+    source, frame
+        Cells ``cop_from`` and ``cop_frame``.
+    """
+    smooth = smooth_place(time_s, place_m)
+    return {
+        "cop_from": source,
+        "cop_frame": frame,
+        "cop_path_m": float(np.linalg.norm(np.diff(smooth, axis=0), axis=1).sum()),
+        "cop_forward_m": float(smooth[-1, 0] - smooth[0, 0]),
+        "cop_sideways_m": float(np.ptp(smooth[:, 1])),
+        "cop_start_s": float(time_s[0]) - ic_s,
+        "cop_end_s": float(time_s[-1]) - ic_s,
     }
-    if forward is not None and left is not None:
-        cells["cop_forward_m"] = float((place[-1] - place[0]) @ forward)
-        cells["cop_sideways_m"] = float(np.ptp(place @ left))
-    return cells
 
 
 def free_moment_cells(time_s: Floats, up_n: Floats, free_n_m: Floats) -> dict[str, Cell]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,8 +69,7 @@ def measured_steps(trial: Trial, *, rule: str = "auto", lowpass_hz: float | None
         If the trial has no plates, or the rule is unknown.
     """
     stances = stances_of(trial, rule)
-    plates = {n: PlateForce.of(n, s) for n, s in trial.streams.items() if s.attrs.get("kind") == "force_plate"}
-    maker = _Maker(trial, plates, stances, lowpass_hz)
+    maker = _maker(trial, stances, lowpass_hz)
     rows = [maker.row(k) for k in range(len(stances.stances))]
     rows = [_flagged(row, more) for row, more in zip(rows, maker.doubts())]
     rows = _ending_in_doubt(rows)
@@ -78,6 +77,24 @@ def measured_steps(trial: Trial, *, rule: str = "auto", lowpass_hz: float | None
     rows += [_rejected(r, stances) for r in stances.rejections]
     rows.sort(key=lambda row: float(row["ic_s"] or 0.0))
     return MeasuredSteps(tuple(rows), stances)
+
+
+def plate_ways(
+    trial: Trial, *, rule: str = "auto", lowpass_hz: float | None = 50.0
+) -> Callable[[float, float, float], dict[str, Cell]]:
+    """Return what gives the cells of the plates' centre of pressure of a step, known by its contact, between two times.
+
+    Parameters
+    ----------
+    rule, lowpass_hz
+        Of :func:`measured_steps`.
+    """
+    return _maker(trial, stances_of(trial, rule), lowpass_hz).way_between
+
+
+def _maker(trial: Trial, stances: Stances, lowpass_hz: float | None) -> _Maker:
+    plates = {n: PlateForce.of(n, s) for n, s in trial.streams.items() if s.attrs.get("kind") == "force_plate"}
+    return _Maker(trial, plates, stances, lowpass_hz)
 
 
 def stances_of(trial: Trial, rule: str = "auto") -> Stances:
@@ -254,14 +271,36 @@ class _Maker:
     def _cop_cells(
         self, bearing: Bearing, stance: Stance, forward: Floats | None, left: Floats | None
     ) -> dict[str, Cell]:
+        return self._way(bearing, stance, forward, left, (stance.ic_s, stance.to_s))
+
+    def _way(
+        self,
+        bearing: Bearing,
+        stance: Stance,
+        forward: Floats | None,
+        left: Floats | None,
+        span_s: tuple[float, float],
+    ) -> dict[str, Cell]:
+        """Return the cells of the centre of pressure between two times of a stance."""
         plate = bearing.plate
-        inside = (plate.time_s >= stance.ic_s) & (plate.time_s <= stance.to_s)
+        inside = (plate.time_s >= span_s[0]) & (plate.time_s <= span_s[1])
         if plate.cop_m is None or not inside.any():
             return {}
         belt = 0.0 if self.on_floor else self.speed_m_s
         return cop_cells(
-            plate.time_s[inside], plate.up_n[inside], plate.cop_m[inside], forward=forward, left=left, belt_m_s=belt
-        )
+            plate.time_s[inside], plate.up_n[inside], plate.cop_m[inside],
+            ic_s=stance.ic_s, forward=forward, left=left, belt_m_s=belt,
+        )  # fmt: skip
+
+    def way_between(self, ic_s: float, start_s: float, end_s: float) -> dict[str, Cell]:
+        """Return the cells of the plates' centre of pressure from one time to another, of the step that began then."""
+        stance = next((s for s in self.stances.stances if abs(s.ic_s - ic_s) < _SAME_S), None)
+        bearing = None if stance is None else self.bearings.of(stance.plates)
+        if stance is None or bearing is None:
+            return {}
+        up, (forward, _) = up_vector(bearing.plate.vertical), self._forward(bearing, stance)
+        left = None if forward is None or up is None else np.cross(up, forward)
+        return self._way(bearing, stance, forward, left, (start_s, end_s))
 
     def _free_cells(self, stance: Stance) -> dict[str, Cell]:
         plate = self.plates[stance.plates[0]] if len(stance.plates) == 1 else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +15,21 @@ from ..arrays import PathLike
 from ..errors import BadInputError
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import Trial
+from ..records.target_units import COP_ESTIMATE
 from ..records.trees import read_tree
 from .build import LOWPASS_HZ, check_options, measured_table, named_rows, trial_cells
+from .cop_estimated import (
+    MEASURED_ONLY,
+    PlatePath,
+    beside_plates,
+    cop_steps,
+    flagged,
+    half_width_words,
+    measured_only,
+    with_forces,
+)
 from .estimated import estimated_steps, matched
+from .measured import plate_ways
 from .table import Cell, StepTable, TrialSteps, joined
 
 _LOG = logging.getLogger(__name__)
@@ -93,13 +105,15 @@ def study_table(
     files = study_files([paths] if alone else paths)  # type: ignore[list-item, arg-type]
     kinds = [(file, _artefact(file)) for file in files]
     trials = [file for file, kind in kinds if kind == "trial"]
-    estimates = [file for file, kind in kinds if kind == "estimate"]
+    # the centres of pressure last: they stand beside the forces of another model
+    estimates = [file for wanted in ("estimate", COP_ESTIMATE) for file, kind in kinds if kind == wanted]
+    centres = {file for file, kind in kinds if kind == COP_ESTIMATE}
     done = _Study(which, rule, lowpass_hz)
     for number, file in enumerate([*trials, *estimates]):
         _LOG.info("counting steps of %s", file.name)
         if progress is not None:
             progress(number, len(trials) + len(estimates), file.name)
-        done.add(file, estimated=file in estimates)
+        done.add(file, "trial" if file in trials else COP_ESTIMATE if file in centres else "estimate")
     table = done.table()
     if not table.rows:
         reasons = "; ".join(f"{name}: {why}" for name, why in table.left_out[:3])
@@ -125,7 +139,7 @@ def _artefact(file: StudyFile) -> str:
 
 def _named_artefact(path: Path) -> str:
     kind = str(read_tree(path).attrs["artefact"])
-    if kind not in ("trial", "estimate"):
+    if kind not in ("trial", "estimate", COP_ESTIMATE):
         raise BadInputError(f"{path}: is a grfkit {kind}; expected a trial of grf-sync, or an estimate of grf-estimate")
     return kind
 
@@ -138,14 +152,16 @@ class _Study:
         self._tables: list[StepTable] = []
         self._left_out: list[tuple[str, str]] = []
         self._seen: dict[str, Path] = {}
-        self._trials: dict[str, tuple[dict[str, Cell], list[dict[str, Cell]]]] = {}
+        self._trials: dict[str, _Measured] = {}
+        self._forces: dict[str, list[int]] = {}
+        self._centres: dict[str, Path] = {}
 
-    def add(self, file: StudyFile, *, estimated: bool) -> None:
+    def add(self, file: StudyFile, kind: str) -> None:
         """Add the rows of a file, or why it has none."""
         try:
-            table = self._estimate(file) if estimated else self._trial(file)
+            table = {"trial": self._trial, "estimate": self._estimate, COP_ESTIMATE: self._centre}[kind](file)
         except BadInputError as error:
-            if file.named and (estimated or self._which != "both"):
+            if file.named and (kind != "trial" or self._which != "both"):
                 raise
             self._left_out.append((str(file.path), str(error)))
             return
@@ -168,13 +184,55 @@ class _Study:
         if self._copy(file, about.sha256):
             return None
         trial = Trial.from_netcdf(file.path)
-        shared = trial_cells(trial, file.name)
-        self._trials[about.sha256] = (shared, [])
+        own = self._trials[about.sha256] = _Measured(file.path, trial_cells(trial, file.name))
         table = measured_table(trial, file.name, rule=self._rule, lowpass_hz=self._lowpass_hz, inputs=(about,))
-        self._trials[about.sha256] = (shared, [dict(row) for row in table.rows])
-        return table if self._which != "estimated" else None
+        own.rows = [dict(row) for row in table.rows]
+        if self._which == "estimated":
+            return None
+        own.table = len(self._tables)
+        return table
 
     def _estimate(self, file: StudyFile) -> StepTable | None:
+        opened = self._opened(file)
+        if opened is None:
+            return None
+        rows, rejected = estimated_steps(opened.tree)
+        measured = [] if opened.trial is None else opened.trial.rows
+        done = named_rows(tuple(matched(rows, measured)), opened.shared | {"force": "estimated"})
+        if opened.trial_sha256:
+            self._forces.setdefault(opened.trial_sha256, []).append(len(self._tables))
+        return StepTable(tuple(done), (opened.about({"estimated": len(rows)}, rejected, _notes(opened.tree)),))
+
+    def _centre(self, file: StudyFile) -> StepTable | None:
+        """Return the rows of an estimated centre of pressure; they go into those of the forces, where one was given."""
+        opened = self._opened(file)
+        if opened is None:
+            return None
+        key, trial = opened.trial_sha256, opened.trial
+        if key and self._centres.setdefault(key, file.path) != file.path:
+            self._left_out.append(
+                (str(file.path), f"the centre of pressure of this trial is that of {self._centres[key]}; name one")
+            )
+            return None
+        rows, rejected = cop_steps(opened.tree)
+        measured = [] if trial is None else trial.rows
+        plates = None if trial is None or not measured else self._ways(trial)
+        rows = beside_plates(rows, measured, plates)
+        if trial is not None:
+            self._flag(trial, measured_only(measured, rows))
+        about = opened.about({"estimated centre of pressure": len(rows)}, rejected, _notes(opened.tree))
+        shared = opened.shared | {"force": "estimated"}
+        forces = self._forces.get(key, [])
+        if len(forces) != 1:
+            return StepTable(tuple(named_rows(tuple(rows), shared)), (about,))
+        beside = self._tables[forces[0]]
+        # a row of the forces has its mass; one of the centre alone has what the trial says
+        both = [shared | row for row in with_forces(rows, beside.rows)]
+        self._tables[forces[0]] = StepTable(tuple(named_rows(tuple(both), {})), (*beside.trials, about))
+        return None
+
+    def _opened(self, file: StudyFile) -> _Estimate | None:
+        """Return an estimate with the trial that it was made from; None where it is not to be taken."""
         if self._which == "measured":
             return None
         made = describe_input(file.path, role="estimate")
@@ -182,29 +240,58 @@ class _Study:
             return None
         tree = read_tree(file.path)
         origin = Provenance.model_validate_json(str(tree.attrs["provenance"]))
-        trial = next((self._trials[i.sha256] for i in origin.inputs if i.sha256 in self._trials), None)
-        shared: dict[str, Cell] = {"trial": file.name, "participant": str(tree.attrs.get("participant", ""))}
-        mass_kg = tree.attrs.get("mass_kg")
-        measured: list[dict[str, Cell]] = []
-        if trial is not None:
-            shared, measured = {**trial[0]}, trial[1]
-        if mass_kg is not None:
+        sha256 = next((i.sha256 for i in origin.inputs if i.sha256 in self._trials), "")
+        trial = self._trials.get(sha256)
+        own: dict[str, Cell] = {"trial": file.name, "participant": str(tree.attrs.get("participant", ""))}
+        shared = own if trial is None else dict(trial.shared)
+        if (mass_kg := tree.attrs.get("mass_kg")) is not None:
             shared["mass_kg"] = float(mass_kg)
-        rows, rejected = estimated_steps(tree)
-        about = TrialSteps(
-            trial=str(shared["trial"]),
-            participant=str(shared["participant"]),
-            accepted={"estimated": len(rows)},
-            rejected=rejected,
-            notes=_notes(tree),
-            findings=tuple(origin.findings),
-            inputs=(made,),
-        )
-        done = named_rows(tuple(matched(rows, measured)), shared | {"force": "estimated"})
-        return StepTable(tuple(done), (about,))
+        return _Estimate(tree, origin, made, shared, sha256, trial)
+
+    def _ways(self, trial: _Measured) -> PlatePath:
+        return plate_ways(Trial.from_netcdf(trial.path), rule=self._rule, lowpass_hz=self._lowpass_hz)
+
+    def _flag(self, trial: _Measured, steps: list[Cell]) -> None:
+        """Flag the measured steps, by number, of which a model gave no centre of pressure."""
+        if trial.table is None or not steps:
+            return
+        table = self._tables[trial.table]
+        rows = tuple(flagged(row, MEASURED_ONLY) if row["step"] in steps else row for row in table.rows)
+        self._tables[trial.table] = replace(table, rows=rows)
+
+
+@dataclass
+class _Measured:
+    """A trial's file, the cells its rows share, its measured rows, and which table of all holds them, if any does."""
+
+    path: Path
+    shared: dict[str, Cell]
+    rows: list[dict[str, Cell]] = field(default_factory=list)
+    table: int | None = None
+
+
+@dataclass(frozen=True)
+class _Estimate:
+    """An estimate's tree and origin, the cells its rows share, and the trial it was made from where that was given."""
+
+    tree: xr.DataTree
+    origin: Provenance
+    file: InputFile
+    shared: dict[str, Cell]
+    trial_sha256: str
+    trial: _Measured | None
+
+    def about(self, accepted: dict[str, int], rejected: dict[str, int], notes: tuple[str, ...]) -> TrialSteps:
+        """Return what there is to say of it besides its rows."""
+        return TrialSteps(
+            trial=str(self.shared["trial"]), participant=str(self.shared["participant"]), accepted=accepted,
+            rejected=rejected, notes=notes, findings=tuple(self.origin.findings), inputs=(self.file,),
+        )  # fmt: skip
 
 
 def _notes(tree: xr.DataTree) -> tuple[str, ...]:
+    if tree.attrs.get("artefact") == COP_ESTIMATE:
+        return (f"centre of pressure estimated by {tree.attrs.get('method', '')}", half_width_words(tree))
     network = str(tree.attrs.get("network", ""))
     return (f"estimated by {network}" if network else "estimated",)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .cop_estimated import COP_FLAGS
 from .measured import UNKNOWN_FOOT
 from .table import Cell, StepTable
 
@@ -41,8 +42,9 @@ class FootSummary:
 
 
 def counts(row: Mapping[str, Cell]) -> bool:
-    """Return whether a step is in the means: it has no flag, but that its foot is not known."""
-    return row["flags"] in (None, UNKNOWN_FOOT)
+    """Return whether a step is in the means: it has no flag, but that its foot or a centre of pressure is not known."""
+    flags = set(str(row["flags"]).split("; ")) if row["flags"] else set()
+    return flags <= {UNKNOWN_FOOT, *COP_FLAGS}
 
 
 def summaries(table: StepTable) -> list[FootSummary]:

@@ -32,6 +32,7 @@ skip = []
 reports = true        # a page beside every trial
 
 [train]               # options of `grf-train`; empty: whichever method errs least on people left out
+targets = "force"     # or "cop": the centre of pressure under the foot, mm; then method and config alone
 method = ""           # "mean curve", "ridge", "kernel ridge", "mix", "network"
 preset = ""           # a paper's protocol: "carter2024", "carter2025", "zhou2025"
 network = ""          # "bilstm", "lstm", "tcn", ...

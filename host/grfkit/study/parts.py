@@ -90,6 +90,7 @@ def key_of(name: StageName, work: Work) -> str:
     of_forces = name != "steps"
     facts: dict[str, Any] = {
         "version": tool_version(),
+        "targets": work.plan.train.targets,
         "trials": [work.digest(path) for path in work.trials(with_force=of_forces)],
     }
     if of_forces:
@@ -161,12 +162,17 @@ def _steps(work: Work, known: tuple[str, ...]) -> Made:
     write_steps_page(page, table, force=True)
     rejected = sum((Counter(trial.rejected) for trial in table.trials), Counter[str]())
     lines = [f"{len(table.steps)} steps of {len(table.trials)} trials"]
+    if work.plan.train.targets == "cop":
+        known_cop = sum(row["cop_from"] is not None for row in table.steps)
+        lines.append(f"centre of pressure under the foot known of {known_cop} of these steps")
     lines += [f"not counted: {n} x {reason}" for reason, n in rejected.most_common()]
     lines += [f"{file}: {reason}" for file, reason in table.left_out]
     return Made(lines=tuple(lines), files=(STEPS_PAGE, STEPS))
 
 
 def _train(work: Work, known: tuple[str, ...]) -> Made:
+    if work.plan.train.targets == "cop":
+        return _train_cop(work, known)
     from ..learn.training_job import train
 
     options = work.plan.train
@@ -180,6 +186,24 @@ def _train(work: Work, known: tuple[str, ...]) -> Made:
     method = summary["network"]["name"] if summary["method"] == "network" else summary["method"]
     lines = [f"{method}, of {len(summary['participants'])} people and {summary['windows']} stances"]
     if summary.get("choice"):
+        lines.append(summary["choice"]["words"])
+    lines += [f"left out: {n} x {reason}" for reason, n in summary["excluded"].items()]
+    return Made(lines=(*lines, *empty, *summary["findings"]), files=(MODEL, f"{MODEL}/CARD.md"))
+
+
+def _train_cop(work: Work, known: tuple[str, ...]) -> Made:
+    from ..learn.cop_job import path_words, train_cop
+
+    options = work.plan.train
+    model, empty = _without_empty(work, lambda trials: train_cop(
+        trials, out=work.folder / MODEL, config=None if options.config is None else work.folder / options.config,
+        method=options.method, force=work.force or MODEL in known,
+        progress=lambda done, of, text: work.progress("train", done, of, text),
+    ))  # fmt: skip
+    summary = model.summary
+    method, people = path_words(summary["method"]), len(summary["participants"])
+    lines = [f"centre of pressure (mm) by {method}, of {people} people and {summary['windows']} stances"]
+    if summary["choice"]["words"]:
         lines.append(summary["choice"]["words"])
     lines += [f"left out: {n} x {reason}" for reason, n in summary["excluded"].items()]
     return Made(lines=(*lines, *empty, *summary["findings"]), files=(MODEL, f"{MODEL}/CARD.md"))
@@ -209,13 +233,35 @@ def _without_empty(work: Work, use: Callable[[list[Path]], Any]) -> tuple[Any, l
 
 
 def _prove(work: Work, known: tuple[str, ...]) -> Made:
-    from ..evaluation.evaluate import evaluate
-    from ..report.headline import axis_words, headline
-
     model = work.folder / MODEL
     if not model.is_dir():
         raise BadInputError("there is no model to prove; see the part before this one")
-    (out := work.folder / PROOF).mkdir(exist_ok=True)
+    (work.folder / PROOF).mkdir(exist_ok=True)
+    return (_prove_cop if work.plan.train.targets == "cop" else _prove_force)(work, known)
+
+
+def _prove_cop(work: Work, known: tuple[str, ...]) -> Made:
+    from ..evaluation.cop import evaluate_cop
+    from ..report.cop_page import cop_headline
+
+    predictions, empty = _without_empty(work, lambda trials: evaluate_cop(
+        trials, model=work.folder / MODEL, out=work.folder / PROOF, report=work.folder / PROOF_PAGE,
+        workers=0 if work.processes in (None, 1) else work.processes or 0, scheduler=work.scheduler,
+        force=work.force or PROOF in known, progress=lambda done, of, text: work.progress("prove", done, of, text),
+    ))  # fmt: skip
+    scores = predictions.scores
+    first = cop_headline(scores)
+    lines = [first.text, f"{scores['split']}, {scores['participants']} people, each answered by what had not seen them"]
+    lines += scores["words"]
+    doubt = "" if first.verdict == "aligned" else "not better than the sensor-blind paths"
+    return Made(lines=(*lines, *empty, *scores["findings"]), files=(PROOF_PAGE, PROOF), doubt=doubt)
+
+
+def _prove_force(work: Work, known: tuple[str, ...]) -> Made:
+    from ..evaluation.evaluate import evaluate
+    from ..report.headline import axis_words, headline
+
+    model, out = work.folder / MODEL, work.folder / PROOF
     predictions, empty = _without_empty(work, lambda trials: evaluate(
         trials, model=model, out=out, report=work.folder / PROOF_PAGE,
         workers=0 if work.processes in (None, 1) else work.processes or 0, scheduler=work.scheduler,

@@ -6,11 +6,12 @@ import shlex
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..arguments import refusal
 from ..documents import toml_document
 from ..errors import BadInputError
+from ..records.target_units import Targets
 
 PLAN = "study.toml"
 """Name of the document in a study's folder."""
@@ -31,14 +32,26 @@ class AlignPart(_Part):
 
 
 class TrainPart(_Part):
-    """Options of ``grf-train``; ``config`` is relative to the study. Empty: its defaults."""
+    """Options of ``grf-train``; ``config`` is relative to the study. Empty: its defaults.
 
+    ``targets`` is ``force``, or ``cop``, the centre of pressure, which takes ``method`` and ``config`` alone.
+    """
+
+    targets: Targets = "force"
     method: str = ""
     preset: str = ""
     kind: str = "fixed"
     network: str = ""
     epochs: int | None = Field(default=None, ge=1)
     config: Path | None = None
+
+    @model_validator(mode="after")
+    def _of_cop(self) -> TrainPart:
+        of_force = {"preset": self.preset, "kind": self.kind != "fixed", "network": self.network, "epochs": self.epochs}
+        given = next((name for name, value in of_force.items() if value), None)
+        if self.targets == "cop" and given is not None:
+            raise ValueError(f"{given} is of models of force, and targets is 'cop'; leave it out")
+        return self
 
 
 class StudyPlan(_Part):
