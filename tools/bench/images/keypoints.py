@@ -12,6 +12,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -33,7 +34,12 @@ from grfkit.records.window_length import window_length_s
 from grfkit.simulate.film.look import Laboratory
 from grfkit.stats.curves import over_samples
 
-from ..harness import ROOT, Rows, table
+from .. import harness
+from ..harness import ROOT, Rows
+from . import run
+from .film_errors import Curves, made_of
+from .film_page import keypoint_lines
+from .picture_sets import walking_speed_m_s
 from .render import film_file
 from .schreiber import FilmedTrial, assembled, walkers
 
@@ -69,12 +75,22 @@ def recording_of(filmed: FilmedTrial, points: Points) -> Recording:
     return Recording.from_netcdf(path)
 
 
+def filmed_in(laboratory: Laboratory, participants: Sequence[str] | None) -> list[FilmedTrial]:
+    """Return the walkers of a laboratory, posed once: a walk takes a second."""
+    return _filmed_in(laboratory, None if participants is None else tuple(participants))
+
+
+@lru_cache(maxsize=2)
+def _filmed_in(laboratory: Laboratory, participants: tuple[str, ...] | None) -> list[FilmedTrial]:
+    return walkers(laboratory=laboratory, participants=participants)
+
+
 def trials_of(
     laboratory: Laboratory, points: Points, participants: Sequence[str] | None = None
 ) -> tuple[dict[str, Trial], dict[str, str]]:
     """Return film and plates on one clock by the film's name, and why films were refused."""
     trials, refused = {}, {}
-    for filmed in walkers(laboratory=laboratory, participants=participants):
+    for filmed in filmed_in(laboratory, participants):
         try:
             trials[filmed.name] = assembled(filmed, recording_of(filmed, points))
         except GrfError as error:
@@ -103,16 +119,18 @@ def keys(data: StanceSet) -> list[tuple[str, str]]:
     return list(zip(data.per_stance("trial"), data.per_stance("side")))
 
 
-def on_the_plates(said: Floats, windows: StanceSet, truth: StanceSet) -> Floats:
+def on_the_plates(said: Floats, windows: StanceSet, truth: StanceSet, *, laid: bool = False) -> Floats:
     """Return what was said at the times of the plates' contacts, 0 beyond the windows' ends and where none is.
 
     Parameters
     ----------
     said
         Shape (windows, time, axes).
+    laid
+        Lay what was said from the windows' own landing to their toe-off on the plates' contact: limits put right.
     """
     found = {key: i for i, key in enumerate(keys(windows))}
-    begin, lasts = np.asarray(windows.data["start_s"].values), window_length_s(windows)
+    begin, lasts, lands = np.asarray(windows.data["start_s"].values), window_length_s(windows), landed_s(windows)
     curves = np.zeros((truth.size, *said.shape[1:]))
     share = np.linspace(0.0, 1.0, said.shape[1])
     for k, (key, start, contact) in enumerate(
@@ -120,9 +138,17 @@ def on_the_plates(said: Floats, windows: StanceSet, truth: StanceSet) -> Floats:
     ):
         i = found.get(key)
         if i is not None:
-            at = (start + share * contact - begin[i]) / lasts[i]
+            first, length = (lands[i], windows.scalar("contact_s")[i]) if laid else (start, contact)
+            at = (first + share * length - begin[i]) / lasts[i]
             curves[k] = np.stack([np.interp(at, share, c, left=0.0, right=0.0) for c in said[i].T], axis=1)
     return curves
+
+
+def landed_s(windows: StanceSet) -> Floats:
+    """Return when the foot lands in every window (s): a window has as much before its contact as after it."""
+    start = np.asarray(windows.data["start_s"].values, dtype=np.float64)
+    landed: Floats = start + (window_length_s(windows) - windows.scalar("contact_s")) / 2.0
+    return landed
 
 
 def row(
@@ -176,7 +202,7 @@ def said_by(method: Method, train: StanceSet, test: StanceSet | None = None) -> 
 def limits_row(windows: StanceSet, truth: StanceSet, about: Mapping[str, object]) -> list[Rows]:
     """Return how far the film's contacts are from the plates', near and far foot."""
     found = {key: i for i, key in enumerate(keys(windows))}
-    landed = windows.data["start_s"].values + (window_length_s(windows) - windows.scalar("contact_s")) / 2.0
+    landed = landed_s(windows)
     rows = []
     for near in (True, False):
         foot = [k for k, key in enumerate(keys(truth)) if (truth.scalar(NEAR)[k] > 0) == near]
@@ -197,45 +223,76 @@ def measured(
 ) -> Rows:
     """Return the rows of one kind of points in one laboratory: everybody held out."""
     trials, refused = trials_of(laboratory, points, participants)
-    truth = cut(trials_of(laboratory, "true", participants)[0], "force", refused)
-    truth = StanceSet(truth.data.isel(stance=[i for i, (name, _) in enumerate(keys(truth)) if name in trials]))
+    truth = truth_of(trials, laboratory, refused, participants)
     by_plates = cut(trials, "force", refused) if points == "read" else truth
     by_film = cut(trials, "film", refused)
     about = {"points": points, "laboratory": laboratory}
     rows = [row("constant median", constant(truth), truth, True, about | {"limits": "-"}, set(keys(truth)))]
+    made: Rows = {}
     for limits, windows in (("plates", by_plates), ("film", by_film)):
-        told = about | {"limits": limits}
         for method in (MEAN, *(METHODS[name] for name in names)):
-            said = on_the_plates(said_by(method, windows), windows, truth)
-            name = f"{method.name} {KNOWS}" if limits == "plates" else method.name
-            rows += [row(name, said, truth, near, told, set(keys(windows))) for near in (True, False)]
-            print(json.dumps(rows[-2]), file=sys.stderr, flush=True)
-    return {"rows": rows, "limits": limits_row(by_film, truth, about), "refused": refused}
+            said = said_by(method, windows)
+            rows += both_feet(method, said, windows, truth, about | {"limits": limits})
+            if limits == "film":
+                made = errors_of(said, windows, truth, about | {"method": method.name}, participants)
+    return {"rows": rows, "limits": limits_row(by_film, truth, about), "refused": refused, "made": made}
 
 
 def another_laboratory(points: Points, names: Sequence[str], participants: Sequence[str] | None = None) -> Rows:
     """Return the rows of models of the one laboratory in the other, on people that neither has shown them."""
     there, refused = trials_of("other", points, participants)
-    train = cut(trials_of("base", points, participants)[0], "film", refused)
-    windows = cut(there, "film", refused)
-    truth = cut(trials_of("other", "true", participants)[0], "force", refused)
-    truth = StanceSet(truth.data.isel(stance=[i for i, (name, _) in enumerate(keys(truth)) if name in there]))
-    about = {"points": points, "laboratory": "trained in base, tested in other", "limits": "film"}
-    rows = []
-    for method in (MEAN, *(METHODS[name] for name in names)):
-        said = on_the_plates(said_by(method, train, windows), windows, truth)
-        rows += [row(method.name, said, truth, near, about, set(keys(windows))) for near in (True, False)]
-    return {"rows": rows, "limits": limits_row(windows, truth, about), "refused": refused}
+    here, _ = trials_of("base", points, participants)
+    truth = truth_of(there, "other", refused, participants)
+    about = {"points": points, "laboratory": "trained in base, tested in other"}
+    rows: list[Rows] = []
+    made: Rows = {}
+    sources: tuple[tuple[str, Literal["force", "film"]], ...] = (("plates", "force"), ("film", "film"))
+    for limits, source in sources:
+        train, windows = cut(here, source, {}), cut(there, source, refused)
+        for method in (MEAN, *(METHODS[name] for name in names)):
+            said = said_by(method, train, windows)
+            rows += both_feet(method, said, windows, truth, about | {"limits": limits})
+            if limits == "film":
+                made = errors_of(said, windows, truth, about | {"method": method.name}, participants)
+    return {"rows": rows, "limits": limits_row(windows, truth, about), "refused": refused, "made": made}
 
 
-def markdown(parts: Sequence[Rows]) -> str:
-    """Return the tables."""
-    lines = ["Rendered films (capsules posed by the markers of 12 walkers, forces of plates); everybody held out.", ""]
-    lines += [*table([r for part in parts for r in part["rows"]]), ""]
-    lines += ["Contacts that the film shows, against the plates' (no window is given):", ""]
-    lines += [*table([r for part in parts for r in part["limits"]]), ""]
-    lines += [f"Refused: {name}: {why}" for part in parts for name, why in part["refused"].items()]
-    return "\n".join(lines) + "\n"
+def truth_of(
+    trials: Mapping[str, Trial], laboratory: Laboratory, refused: dict[str, str], participants: Sequence[str] | None
+) -> StanceSet:
+    """Return the plates' stances of the films that were not refused."""
+    truth = cut(trials_of(laboratory, "true", participants)[0], "force", refused)
+    return StanceSet(truth.data.isel(stance=[i for i, (name, _) in enumerate(keys(truth)) if name in trials]))
+
+
+def both_feet(
+    method: Method, said: Floats, windows: StanceSet, truth: StanceSet, about: Mapping[str, object]
+) -> list[Rows]:
+    """Return a method's rows of the near and the far foot; the near one's is shown at once."""
+    name = f"{method.name} {KNOWS}" if about["limits"] == "plates" else method.name
+    curves = on_the_plates(said, windows, truth)
+    rows = [row(name, curves, truth, near, about, set(keys(windows))) for near in (True, False)]
+    print(json.dumps(rows[0]), file=sys.stderr, flush=True)
+    return rows
+
+
+def errors_of(
+    said: Floats,
+    windows: StanceSet,
+    truth: StanceSet,
+    about: Mapping[str, object],
+    participants: Sequence[str] | None,
+) -> Rows:
+    """Return what the vertical errors of the near foot are made of (:mod:`.film_errors`)."""
+    found = set(keys(windows))
+    near = [i for i, key in enumerate(keys(truth)) if key in found and truth.scalar(NEAR)[i] > 0]
+    kept, laid = (on_the_plates(said, windows, truth, laid=way)[near, :, 0] for way in (False, True))
+    measured = np.asarray(truth.arrays()[1], dtype=np.float64)[near, :, 0]
+    people = [str(p) for p in truth.per_stance("participant")[near]]
+    speeds: dict[str, list[float]] = {}
+    for filmed in filmed_in("base", participants):
+        speeds.setdefault(filmed.participant, []).append(walking_speed_m_s(filmed))
+    return made_of(Curves(measured, kept, laid, people), {p: float(np.mean(v)) for p, v in speeds.items()}, about)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -245,6 +302,7 @@ def main(words: Sequence[str] | None = None) -> None:
     options.add_argument("--method", choices=tuple(METHODS), action="append", help="ridge and kernel if left out")
     options.add_argument("--other", action="store_true", help="test in the other laboratory, too")
     options.add_argument("--out", type=Path, help="JSON and Markdown to write")
+    options.add_argument("--results", action="store_true", help="write them into docs/results/images.md")
     request = options.parse_args(words)
     names = request.method or ["ridge", "kernel"]
     parts = []
@@ -252,12 +310,15 @@ def main(words: Sequence[str] | None = None) -> None:
         parts.append(measured(points, names))
         if request.other:
             parts.append(another_laboratory(points, names))
-    text = markdown(parts)
+    figures: Rows = {"machine": harness.machine(), "parts": parts}
+    text = "\n".join(keypoint_lines(figures)) + "\n"
     print(text)
     if request.out:
-        request.out.parent.mkdir(parents=True, exist_ok=True)
-        request.out.with_suffix(".md").write_text(text, encoding="utf-8")
-        request.out.with_suffix(".json").write_text(json.dumps(parts, indent=1, default=float) + "\n", encoding="utf-8")
+        harness.write(request.out, figures, text)
+    if request.results:
+        out = harness.RESULTS / "images"
+        page = harness.earlier(out) | {"keypoints": figures}
+        harness.write(out, page, run.markdown(page))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from grfkit.stats.compare import paired
 
 from .. import harness
 from ..harness import Rows
+from .film_page import keypoint_lines
 from .picture_rows import DRAWN, EPOCHS, WIDTH, mean, picture_rows, tried
 
 PAPER = "Mochizuki & Shibata 2023: 15 (10-19), r .59; predecessor, one image: 8. Five real people, one plate."
@@ -154,6 +155,7 @@ def markdown(figures: Rows) -> str:
             if "seconds" in figures.get(part, {})
         ],
         "",
+        *(keypoint_lines(figures["keypoints"]) if "keypoints" in figures else []),
     ]
     return "\n".join(lines)
 
