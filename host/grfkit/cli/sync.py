@@ -148,7 +148,11 @@ def sync(
     ] = None,
     picture: Annotated[
         str | None,
-        typer.Option("--picture", help="Of a film: what its pictures show: silhouette (default), grey, full frame."),
+        typer.Option(
+            "--picture",
+            help="Of a film: what its pictures show: silhouette (default), grey, full frame; or 'background silhouette'"
+            " (by background subtraction, without the pose model: needs --offset or --synchronised).",
+        ),
     ] = None,
     force: _Force = False,
     as_json: _Json = False,

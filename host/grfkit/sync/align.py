@@ -210,7 +210,9 @@ def align(
     near_side
         Of a film: ``left`` or ``right``, the side of the body that faces the camera, if the film was mirrored.
     picture
-        Of a film: what its pictures show, ``silhouette`` (as without it), ``grey`` or ``full frame``.
+        Of a film: what its pictures show, ``silhouette`` (as without it), ``grey`` or ``full frame``; or ``background
+        silhouette``, by background subtraction, without the pose model: it shows no contacts, so that ``offset_s`` or
+        ``synchronised`` has to state its clock.
 
     Raises
     ------

@@ -151,13 +151,16 @@ def read_wearables(
         wearables.recordings.append(recording)
         _refuse_changed_films(recording, path_of(source).name)
         groups = by_clock(recording, together=request.together)
+        if not groups and _of_background(recording) and (request.synchronised or request.offset_s is not None):
+            groups = [dict(recording.streams)]
         if not groups:
             streams = ", ".join(recording.streams)
-            if {str(s.attrs.get("picture")) for s in recording.streams.values()} == {BACKGROUND}:
+            if _of_background(recording):
                 raise WrongRoleError(
                     f"{path_of(source)}: holds pictures alone (background subtraction), in which no contact can be"
-                    " seen, so that nothing aligns it; take the pose model's (leave out --picture), or put the stream"
-                    " into a trial in Python with a clock map that you know"
+                    " seen, so that nothing aligns it; take the pose model's (leave out --picture), or state the clock"
+                    " where a trigger or a cable joins camera and plates (--offset or --synchronised; offset_s or"
+                    " synchronised in Python)"
                 )
             raise WrongRoleError(
                 f"{path_of(source)}: holds no insole, IMU, landmarks or keypoints stream to align (it holds {streams})"
@@ -169,6 +172,11 @@ def read_wearables(
             " other recordings with --wearable (wearables in Python)"
         )
     return wearables
+
+
+def _of_background(recording: Recording) -> bool:
+    """Return whether a recording is a film without the pose model: pictures alone, on which a clock may be stated."""
+    return {str(s.attrs.get("picture")) for s in recording.streams.values()} == {BACKGROUND}
 
 
 def _refuse_changed_films(recording: Recording, file: str) -> None:
@@ -199,7 +207,8 @@ def _add(
     wearables: Wearables, recording: Recording, groups: list[dict[str, xr.Dataset]], together: bool | None, file: str
 ) -> None:
     """Add one recording's groups under names that no other recording uses, with events and pictures on their clocks."""
-    carried = {n: s for n, s in recording.streams.items() if s.attrs.get("kind") in CARRIED}
+    aligned = {n for group in groups for n in group}
+    carried = {n: s for n, s in recording.streams.items() if s.attrs.get("kind") in CARRIED and n not in aligned}
     for group in groups:
         renamed: dict[str, xr.Dataset] = {}
         for name, stream in group.items():
@@ -211,7 +220,6 @@ def _add(
         for name in [n for n, s in carried.items() if clock_of(s, together) == clock]:
             unique = _unique(name, {**wearables.streams, **wearables.carried})
             wearables.carried[unique] = carried.pop(name), next(iter(renamed))
-    aligned = {n for group in groups for n in group}
     left_out = [
         n for n, s in recording.streams.items() if n not in aligned and (n in carried or s.attrs["kind"] not in CARRIED)
     ]
