@@ -16,6 +16,7 @@ from ..arrays import Floats
 from ..errors import BadInputError, NothingLeftError
 from ..gait.stances import Stance, Stances, find_stances, stride_times
 from ..records import Trial
+from ..records.film_streams import BACKGROUND
 from ..records.stance_set import StanceSet, make_stance_set
 from ..signals.step_direction import push_direction
 from ..units import G
@@ -37,6 +38,10 @@ _MARGIN_S = 0.15
 """Time (s) before and after a stance that its window holds where it is long enough: 9 frames at 60 Hz."""
 _LOOKS = 101
 """Points of a contact from which its way is told."""
+_WHICH_FOOT = (
+    "; pictures by background subtraction do not show which foot is on a plate: say so where it is a foot's own plate"
+    " (left_fz and right_fz of a column map), record markers or an insole beside it, or read the film by the pose model"
+)
 _UP = np.asarray([1.0, 0.0, 0.0])
 """Up in columns of plates, whose first is the vertical."""
 
@@ -115,7 +120,10 @@ def windows_of_pictures(trial: Trial, request: CutRequest, *, name: str = "trial
     rows = _rows(trial, request, film, columns, contacts, side, way, name)
     if not rows.frames:
         counts = ", ".join(f"{n} {reason}" for reason, n in rows.excluded.items()) or "none was found"
-        raise NothingLeftError(f"no window of the {request.foot} ({side}) foot is left ({counts})")
+        blind = rows.excluded["foot unknown"] and str(stream.attrs.get("picture")) == BACKGROUND
+        raise NothingLeftError(
+            f"no window of the {request.foot} ({side}) foot is left ({counts}){_WHICH_FOOT if blind else ''}"
+        )
     return _stance_set(trial, request, film, rows, side, name)
 
 
@@ -145,7 +153,9 @@ def picture_stream(streams: Mapping[str, xr.Dataset], picture: str = "") -> xr.D
     if len(found) != 1:
         there = ", ".join(f"{n} ({s.attrs.get('picture')})" for n, s in films.items()) or "none"
         what = f"streams of pictures '{wanted}'" if wanted else "streams of pictures"
-        raise BadInputError(f"the trial holds {len(found)} {what}, expected one; there are {there}: set picture")
+        raise BadInputError(
+            f"the trial holds {len(found)} {what}, expected one; there are {there}: set picture in [cut] of a TOML file (picture= in Python)"
+        )
     return films[found[0]]
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from ..arrays import Floats
 from ..errors import BadInputError
+from ..records.film_streams import BACKGROUND
 from ..signals.film_time import leaps
 from ..signals.filters import lowpass
 from ..signals.side_legs import LEGS_PUT_RIGHT, legs_put_back
@@ -133,6 +134,12 @@ def keypoint_stream(streams: dict[str, xr.Dataset]) -> tuple[str, xr.Dataset]:
     found = {name: stream for name, stream in streams.items() if stream.attrs.get("kind") == "keypoints"}
     if len(found) != 1:
         held = ", ".join(streams) or "nothing"
+        if not found and BACKGROUND in {str(s.attrs.get("picture")) for s in streams.values()}:
+            raise BadInputError(
+                f"the film was read by background subtraction, which finds no joints, so no contacts and no force"
+                f" without plates (it holds {held}); read it again by the pose model: leave out --picture"
+                f" (picture='{BACKGROUND}' in Python)"
+            )
         raise BadInputError(
             f"there are {len(found)} streams of keypoints, expected those of one film (it holds {held}); give a film,"
             " or a trial that was aligned with one"
