@@ -154,7 +154,8 @@ def picture_stream(streams: Mapping[str, xr.Dataset], picture: str = "") -> xr.D
         there = ", ".join(f"{n} ({s.attrs.get('picture')})" for n, s in films.items()) or "none"
         what = f"streams of pictures '{wanted}'" if wanted else "streams of pictures"
         raise BadInputError(
-            f"the trial holds {len(found)} {what}, expected one; there are {there}: set picture in [cut] of a TOML file (picture= in Python)"
+            f"the trial holds {len(found)} {what}, expected one; there are {there}: set picture in [cut] of a TOML file"
+            " (picture= in Python)"
         )
     return films[found[0]]
 

@@ -158,9 +158,9 @@ def read_wearables(
             if _of_background(recording):
                 raise WrongRoleError(
                     f"{path_of(source)}: holds pictures alone (background subtraction), in which no contact can be"
-                    " seen, so that nothing aligns it; take the pose model's (leave out --picture), or state the clock"
-                    " where a trigger or a cable joins camera and plates (--offset or --synchronised; offset_s or"
-                    " synchronised in Python)"
+                    " seen, so that nothing aligns it; take the pose model's (leave out --picture), or state its clock"
+                    " by --offset or --synchronised, where a trigger joins camera and plates (offset_s, synchronised in"
+                    " Python)"
                 )
             raise WrongRoleError(
                 f"{path_of(source)}: holds no insole, IMU, landmarks or keypoints stream to align (it holds {streams})"
