@@ -48,7 +48,8 @@ $(VENV)/.packages: | $(STAMP)
 	missing=$$(for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q '^install ok' || echo $$p; done); \
 	if [ -z "$$missing" ]; then touch $@; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing; } \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 $$missing; } \
 	    </dev/null >/dev/null && touch $@ || { echo "cannot install" $$missing >&2; test -z "$$CI"; }; \
 	else echo "missing, so that some tests are skipped:" $$missing "(sudo apt-get install ...)" >&2; fi
 

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def main() -> int:
         start_afresh(folder)
         run_steps(folder)
         wrong = compare(folder)
-        learn.learn(folder, grf, tell)
+        learn.learn(folder, grf, at_once, tell)
         tell("Vertical force of people not trained on (root mean square error)")
         print("\n".join(learn.conclusion(folder)))
         edge.quantise(folder, grf, tell)
@@ -76,8 +77,11 @@ def run_steps(folder: Path) -> None:
     """Run every command of the demo."""
     tell("A lab of two people: a treadmill, and separate plates with three jumps at the start")
     lab = "--people", "2", "--seed", SEED
-    grf(folder, "grf-simulate", "lab", "treadmill", "--surface", "treadmill", "--duration-s", "150", *lab)
-    grf(folder, "grf-simulate", "lab", "overground", "--surface", "overground", "--jumps", "3", *lab)
+    at_once(
+        folder,
+        ("grf-simulate", "lab", "treadmill", "--surface", "treadmill", "--duration-s", "150", *lab),
+        ("grf-simulate", "lab", "overground", "--surface", "overground", "--jumps", "3", *lab),
+    )
     tell("What is in a file?")
     grf(folder, "grf-inspect", "treadmill/P02_treadmill_1_insole.csv", most_lines=14)
     tell("Treadmill: insoles and shoe IMUs onto the treadmill's clock")
@@ -125,9 +129,33 @@ def write_table(folder: Path) -> None:
 def grf(folder: Path, *words: str, allowed: tuple[int, ...] = (0,), most_lines: int | None = None) -> None:
     """Show a command, run it, show what it says and its exit code, and check that code."""
     print(f"\n$ {shlex.join(words)}", flush=True)
-    ended = subprocess.run(
+    show(words, run(folder, words), allowed=allowed, most_lines=most_lines)
+
+
+def at_once(folder: Path, *commands: tuple[str, ...], allowed: tuple[int, ...] = (0,)) -> None:
+    """Run commands that do not need each other beside each other, and show them one after the other."""
+    with ThreadPoolExecutor(len(commands)) as pool:
+        running = [pool.submit(run, folder, words) for words in commands]
+        for words, ended in zip(commands, running):
+            print(f"\n$ {shlex.join(words)}", flush=True)
+            show(words, ended.result(), allowed=allowed)
+
+
+def run(folder: Path, words: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
         [str(BIN / words[0]), *words[1:]], cwd=folder, text=True, stdin=subprocess.DEVNULL, capture_output=True
     )
+
+
+def show(
+    words: tuple[str, ...],
+    ended: subprocess.CompletedProcess[str],
+    *,
+    allowed: tuple[int, ...],
+    most_lines: int | None = None,
+) -> None:
+    """Show what a command said and its exit code, and check that code."""
     lines = ended.stdout.rstrip().splitlines()
     print("\n".join(lines[:most_lines]))
     if most_lines is not None and len(lines) > most_lines:

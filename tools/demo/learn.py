@@ -47,31 +47,42 @@ shift_samples = 2
 Grf = Callable[..., None]
 
 
-def learn(folder: Path, grf: Grf, tell: Callable[[str], None]) -> None:
-    """Type the commands of the second half, in a folder of its own."""
+def learn(folder: Path, grf: Grf, at_once: Grf, tell: Callable[[str], None]) -> None:
+    """Type the commands of the second half, in a folder of its own.
+
+    ``at_once`` runs several beside each other: a model, its proof and the recording to try it on need the trials alone.
+    """
     place = folder / "learn"
     place.mkdir()
     tell(
         "Twelve people on a treadmill and over plates: simulated, and aligned by two tables (refused rows are left out)"
     )
     lab = "--people", PEOPLE, "--seed", SEED, "--insole", "adc"
-    grf(place, "grf-simulate", "lab", "treadmill", "--surface", "treadmill", "--duration-s", "60", *lab)
-    grf(place, "grf-simulate", "lab", "overground", "--surface", "overground", "--jumps", "3", "--trials", "2", *lab)
+    at_once(
+        place,
+        ("grf-simulate", "lab", "treadmill", "--surface", "treadmill", "--duration-s", "60", *lab),
+        ("grf-simulate", "lab", "overground", "--surface", "overground", "--jumps", "3", "--trials", "2", *lab),
+    )
     for surface in ("treadmill", "overground"):
         rewritten(place / surface / "TABLE.csv")
         grf(place, "grf-sync", "batch", f"{surface}/TABLE.csv", allowed=(0, 3))
     aligned = "treadmill/aligned", "overground/aligned"
     small = "--config", "small.toml"
-    tell("Train on both surfaces with batches that hold as many stances of each (regime D2)")
+    tell(
+        "Train on both surfaces with batches that hold as many stances of each (regime D2); at the same time prove it:"
+        " each person left out of both surfaces in turn, beside every baseline, and what the treadmill adds"
+    )
     (place / "small.toml").write_text(CONFIG, encoding="utf-8")
     print(CONFIG)
-    grf(place, "grf-train", *aligned, *small, "--regime", "D2", "--out", "model")
-    tell("Prove it: each person left out of both surfaces in turn, beside every baseline, and what the treadmill adds")
     proof = *small, "--regimes", "B,D2", "--workers", "2", "--out", "proof", "--report", "proof.html"
-    grf(place, "grf-evaluate", *aligned, *proof)
-    tell("Estimate the force of a recording of somebody new from the insole and IMU alone")
     stranger = "--people", "1", "--seed", "99", "--insole", "adc", "--duration-s", "60", "--surface", "treadmill"
-    grf(place, "grf-simulate", "lab", "stranger", *stranger)
+    at_once(
+        place,
+        ("grf-train", *aligned, *small, "--regime", "D2", "--out", "model"),
+        ("grf-evaluate", *aligned, *proof),
+        ("grf-simulate", "lab", "stranger", *stranger),
+    )
+    tell("Estimate the force of a recording of somebody new from the insole and IMU alone")
     rewritten(place / "stranger" / "TABLE.csv", participant="stranger")
     grf(place, "grf-sync", "batch", "stranger/TABLE.csv", allowed=(0, 3))
     trial = sorted((place / "stranger" / "aligned").glob("*.nc"))
