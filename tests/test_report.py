@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from grfkit.errors import BadInputError
 from grfkit.provenance import InputFile
 from grfkit.records import Anchors, ClockMap, Segment
-from grfkit.records.evidence import StreamEvidence, TrialEvidence
+from grfkit.records.evidence import StreamEvidence, TrialEvidence, as_columns
 from grfkit.report import BatchRow, batch_row, render_batch_report, render_sync_report, write_sync_report
 from grfkit.report.decimate import curve, envelope, ordered
 from grfkit.report.numbers import chance, duration, fixed, milliseconds, percent, seconds
@@ -245,6 +245,36 @@ def test_a_partly_aligned_page_says_whether_anything_is_written() -> None:
     assert "1 of 2 streams is on the reference clock; do not use the rest. Nothing written; --allow-partial" in text
     allowed = trial(stream(), bad, verdict="partial", configuration={"allow_partial": True})
     assert "do not use the rest. The 1 that aligns is written." in text_of(render_sync_report(allowed))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("use --together (together=True in Python)", "use the column together"),
+        (
+            "state it with --prior-offset and --prior-sd (prior_offset_s and prior_sd_s in Python)",
+            "state it with the columns prior_offset_s and prior_sd_s",
+        ),
+        (
+            "state both (--prior-offset and --prior-sd; prior_offset_s and prior_sd_s in Python).",
+            "state both (the columns prior_offset_s and prior_sd_s).",
+        ),
+        ("leave it out (--calibration; calibrations in Python)", "leave it out (the column calibrations)"),
+        ("use --force (force=True in Python)", "use --force (force=True in Python)"),
+        ("nothing of either (see --help)", "nothing of either (see --help)"),
+    ],
+)
+def test_a_row_of_a_table_is_told_of_columns(text: str, expected: str) -> None:
+    assert as_columns(text) == expected
+
+
+def test_the_page_of_a_row_names_columns_and_the_page_of_a_trial_options() -> None:
+    bad = stream("imu", margin=3.1, verdict="refused", seed=3)
+    found = trial(replace(bad, deciding_prior_sd_s=0.1), stream(), verdict="partial")
+    alone, of_row = render_sync_report(found), render_sync_report(found, of_table=True)
+    assert "--allow-partial (allow_partial=True in Python)" in alone
+    assert "the column allow_partial" in of_row
+    assert "in Python" not in of_row
 
 
 def test_refusal_taken_at_the_users_word_stays_visible() -> None:
@@ -480,8 +510,7 @@ def test_entries_of_a_journal_are_rows() -> None:
     ]
     assert cells[0][3:6] == ["±4.0 ms", "38.0 nats", "1 in 100"]
     assert [c[6] for c in cells[1:]] == [
-        "nothing written; --allow-partial (allow_partial=True in Python) writes the 1 that aligns;"
-        " imu: too few contacts",
+        "nothing written; the column allow_partial writes the 1 that aligns; imu: too few contacts",
         "imu: too few contacts",
         "d.c3d: holds no plate",
     ]

@@ -1,8 +1,12 @@
-"""A running dask scheduler, connected to or refused."""
+"""Work in other processes: a running dask scheduler, connected to or refused, and what workers log."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .errors import BadInputError
 
@@ -12,6 +16,84 @@ if TYPE_CHECKING:
 
 _ANSWER_S = 10
 """How long a scheduler may take to answer; chosen by hand."""
+_LOGGER = "grfkit"
+"""The logger above those of all modules."""
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Logged(Generic[_Value]):
+    """What a worker gave, and what it logged meanwhile; :meth:`told` logs that here, and gives the value."""
+
+    value: _Value
+    records: tuple[dict[str, Any], ...] = ()
+
+    def told(self) -> _Value:
+        """Log what the worker logged, each with the time that it had there, and return what it gave."""
+        for fields in self.records:
+            record = logging.makeLogRecord(fields)
+            logger = logging.getLogger(record.name)
+            if logger.isEnabledFor(record.levelno):
+                logger.handle(record)
+        return self.value
+
+
+class _Keeping(logging.Handler):
+    """Keeps what the jobs of this process log, for whoever asked for them: of each thread apart, jobs may share one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_thread = threading.local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        kept = getattr(self.of_thread, "records", None)
+        if kept is not None:
+            # what a record holds may be no more than this process can hold; text can go anywhere
+            text = self.format(record)
+            kept.append(record.__dict__ | {"msg": text, "args": None, "exc_info": None, "exc_text": None})
+
+
+_KEEPING = _Keeping()
+
+
+def log_level() -> int | None:
+    """Return from which level on somebody here reads what is logged; None for nobody."""
+    return logging.getLogger(_LOGGER).getEffectiveLevel() if _is_read_here() else None
+
+
+def _is_read_here() -> bool:
+    """Return whether what is logged goes anywhere but to the records that are kept for another process."""
+    logger: logging.Logger | None = logging.getLogger(_LOGGER)
+    while logger is not None:
+        if any(handler is not _KEEPING for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
+def with_log(level: int | None, work: Callable[..., _Value], /, *arguments: Any) -> Logged[_Value]:
+    """Return what ``work`` gives in this process, and what it logged from a level on where nobody here reads it.
+
+    Parameters
+    ----------
+    level
+        Of :func:`log_level` of the process that asks.
+    """
+    # a process that was forked has the handlers of its parent, and writes itself
+    if level is None or _is_read_here():
+        return Logged(work(*arguments))
+    logger = logging.getLogger(_LOGGER)
+    if _KEEPING not in logger.handlers:
+        logger.addHandler(_KEEPING)
+    if not logger.isEnabledFor(level):
+        logger.setLevel(level)
+    records: list[dict[str, Any]] = []
+    _KEEPING.of_thread.records = records
+    try:
+        value = work(*arguments)
+    finally:
+        _KEEPING.of_thread.records = None
+    return Logged(value, tuple(records))
 
 
 def exposure(scheduler: Any) -> str:

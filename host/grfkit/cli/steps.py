@@ -106,7 +106,9 @@ def words(table: StepTable, files: list[Path]) -> str:
         ]
         lines += [f"  mean (SD): {'; '.join(parts)}"] if parts else []
     for trial in table.trials:
-        lines += [f"{trial.trial}: {n} contacts rejected: {reason}" for reason, n in trial.rejected.items()]
+        lines += [
+            f"{trial.trial}: {n} contact{'s' * (n != 1)} rejected: {reason}" for reason, n in trial.rejected.items()
+        ]
     lines += [f"written: {path}" for path in files]
     return "\n".join(lines)
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..records.evidence import verdict_in_words
+from ..records.evidence import as_columns, verdict_in_words
 from ..sync import Alignment
 from ..sync.summary import doubts_in
 from .command_line import for_terminal
 from .common import EXIT_BAD_INPUT, EXIT_INTERNAL, EXIT_REFUSED
-
-_AS_COLUMN = re.compile(r"--[a-z-]+ \((\w+)[^()]* in Python\)")
-"""An option and the argument of the function beside it; a table has a column of the argument's name."""
 
 
 def words(alignment: Alignment, out: Path, report: Path | None) -> str:
@@ -55,7 +51,7 @@ def table_words(counts: Mapping[str, int], entries: Sequence[Mapping[str, Any]])
             why = entry["error"] or "; ".join([*_partial(entry), *_reasons(entry)]) or "refused"
             lines.append(f"  row {entry['row']} ({entry['out']}): {why}")
         lines += [f"  row {entry['row']} ({entry['out']}): warning: {doubt}" for doubt in doubts_in(entry["maps"])]
-    return for_terminal(_AS_COLUMN.sub(r"the column \1", "\n".join(lines)))
+    return for_terminal(as_columns("\n".join(lines)))
 
 
 def _partial(entry: Mapping[str, Any]) -> list[str]:

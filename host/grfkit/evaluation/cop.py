@@ -36,6 +36,7 @@ from ..sync.request import as_several
 from .cop_drawn import drawn_paths
 from .methods import BaselineMethod
 from .predictions import Predictions, predict_folds
+from .recipe_methods import as_trained
 from .request_checks import checked_output, checked_page
 
 BLIND, OF_SPEED = "mean curve", "mean curve of the known speed"
@@ -108,7 +109,7 @@ def evaluate_cop(
     windows = load_sets(data, recipe, as_several(calibrations))
     recipe = recipe.model_copy(update={"cut": cut_of(windows, recipe.cut), "decide_cells": False})
     recipe, findings = usable(windows, recipe)
-    name = "chosen in each fold" if recipe.method == "best" else f"method {path_words(recipe.method)}"
+    name = "chosen in each fold" if recipe.method == "best" else as_trained(path_words(recipe.method))
     methods: list[Method] = [BaselineMethod(n) for n in (BLIND, OF_SPEED, "ridge", "kNN")]
     methods += [KernelMethod(), ChosenPath(name, recipe.train, recipe.method)]
     tell = progress or (lambda *_: None)

@@ -19,10 +19,19 @@ DRAWS = 3
 """Exchanges of features between people: one alone may by chance give many people values near their own."""
 
 
+def as_trained(method: str) -> str:
+    """Return what a method is called that ``grf-train`` fits, beside the plain baseline of that name.
+
+    It may be another one: the best of its family (ridge on all channels, or of landmarks on their motion alone),
+    balanced over strides where that errs less.
+    """
+    return f"{method}, as grf-train fits it"
+
+
 def network_methods(recipe: Recipe, regimes: Sequence[Regime] = ()) -> tuple[TrainedMethod, ...]:
     """Return the recipe's network, or one of it for each regime; or the method that stands in its place."""
     if recipe.method != "network" and not regimes:
-        name = "the best of them, chosen within each fold" if recipe.method == "best" else f"method {recipe.method}"
+        name = "the best of them, chosen within each fold" if recipe.method == "best" else as_trained(recipe.method)
         return (ChosenMethod(name, recipe.train, recipe.method),)
     network, names = recipe.network_config(), regimes or ((recipe.regime,) if recipe.regime else ())
     methods: list[TrainedMethod] = []

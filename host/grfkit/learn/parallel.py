@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..cluster import connected
+from ..cluster import Logged, connected, log_level, with_log
 from ..errors import BadInputError, GrfError
 from .result_cache import ResultCache, fingerprint_of, plain
 
@@ -159,10 +159,12 @@ def _run(
 
 
 def _submitted(pool: Executor, function: Callable[..., Any], todo: _Todo) -> Iterator[tuple[int, _Outcome]]:
-    futures: dict[Future[_Outcome], int] = {pool.submit(_called, function, dict(a)): i for i, a in todo}
+    futures: dict[Future[Logged[_Outcome]], int] = {
+        pool.submit(with_log, log_level(), _called, function, dict(a)): i for i, a in todo
+    }
     try:
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield futures[future], future.result().told()
     finally:
         for future in futures:
             future.cancel()
@@ -246,9 +248,9 @@ def _on_dask(function: Callable[..., Any], todo: _Todo, cluster: Any) -> Iterato
     client = connected(cluster) if opened else cluster
     try:
         # not pure: dask would read all arguments, whole sets among them, to tell equal calls apart
-        futures = {client.submit(_called, function, dict(a), pure=False): i for i, a in todo}
+        futures = {client.submit(with_log, log_level(), _called, function, dict(a), pure=False): i for i, a in todo}
         for future in distributed.as_completed(list(futures)):
-            yield futures[future], future.result()
+            yield futures[future], future.result().told()
     finally:
         if opened:
             client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -123,6 +124,32 @@ def verdict_in_words(
         f"{name}, nothing written; --allow-partial (allow_partial=True in Python) writes the {aligned} that"
         f" {'aligns' if aligned == 1 else 'align'}"
     )
+
+
+_OPTION = re.compile(
+    r"--[a-z-]+ and --[a-z-]+(?P<open> \(|; )(?P<first>\w+) and (?P<second>\w+) in Python(?P<close>\)?)"
+    r"|--(?!force\b)[a-z-]+(?: \(|; )(?P<name>\w+)[^()]* in Python(?P<end>\)?)"
+)
+"""An option, or two, and the argument of the function: ``--side (side in Python)``, ``(--side; side in Python)``."""
+
+
+def as_columns(text: str) -> str:
+    """Return a text on a row of a table: options named in it as the table's columns, which are called as arguments.
+
+    Examples
+    --------
+    >>> as_columns("use --together (together=True in Python)")
+    'use the column together'
+    """
+
+    def named(match: re.Match[str]) -> str:
+        pair = match["first"] is not None
+        words = f"the columns {match['first']} and {match['second']}" if pair else f"the column {match['name']}"
+        # a bracket that was open before the option stays to be closed
+        inside = "; " in match[0][: match[0].index(match["first"] or match["name"])]
+        return words + (")" if inside and match["close" if pair else "end"] else "")
+
+    return _OPTION.sub(named, text)
 
 
 def _align(count: int) -> str:

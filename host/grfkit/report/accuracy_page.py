@@ -23,6 +23,15 @@ Evaluation = Mapping[str, Any]
 MOST_FILES = 3
 """Files named of the source: chosen by eye, one line."""
 _WAYS = {"affine": "gain and offset of the answer", "fine-tune": "network trained further"}
+_CUTS = {
+    "force": "the measured force",
+    "insole": "the insole, whole record",
+    "insole_causal": "the insole as it would find them live",
+    "imu": "the shoes' IMUs",
+    "film": "the film",
+}
+"""What finds contacts (:mod:`grfkit.gait.stances`), for somebody who has read no configuration."""
+_SPLITS = {"loso": "each participant left out in turn", "grouped_kfold": "groups of participants left out in turn"}
 _SHORT = {"affine": "gain and offset", "fine-tune": "trained further"}
 _MEASURES = (
     ("rmse_bw", "RMSE, BW", 4),
@@ -42,7 +51,7 @@ def render_accuracy_report(evaluation: Evaluation) -> str:
     method = evaluation["headline"]
     return page(
         "accuracy.html",
-        title=f"{method} for people it has not seen",
+        title=f"{method}: errors for people left out of the training",
         headline=headline(evaluation),
         facts=_facts(evaluation),
         sections=[_section(evaluation, name) for name in evaluation["axes"]],
@@ -71,9 +80,11 @@ def write_accuracy_report(path: PathLike, evaluation: Evaluation, *, force: bool
 
 
 def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
-    cut = f"stances cut by {evaluation['cut']}" if evaluation["window"] == "stance" else "continuous windows"
+    split = str(evaluation["split"])
+    stances = f"stances, contacts by {_CUTS.get(evaluation['cut'], evaluation['cut'])}"
+    cut = stances if evaluation["window"] == "stance" else "continuous windows"
     return [
-        ("split", evaluation["split"]),
+        ("tested", _SPLITS.get(split, split)),
         ("participants", str(evaluation["participants"])),
         ("windows", f"{sum(evaluation['windows'].values())} {cut}"),
         ("source", _source(evaluation["source"])),
@@ -181,7 +192,8 @@ def _people_figure(evaluation: Evaluation, name: str) -> Markup:
     top = max([*tops, *[float(np.nanmax(v)) for v in errors.values() if v.size]], default=1.0)
     step = max(1, -(-len(order) // 6))
     places = tuple((float(i), order[i][:10]) for i in range(0, len(order), step))
-    panel = Panel(PanelAxis(-0.5, len(order) - 0.5, "", places), axis(0, top * 1.05, "RMSE, BW"), height=180)
+    along = PanelAxis(-0.5, len(order) - 0.5, "participants, the least error first", places)
+    panel = Panel(along, axis(0, top * 1.05, "RMSE, BW"), height=180)
     for values in errors.values():
         panel.dots(x, values, "refdot")
     panel.dots(x, np.asarray(tops), "devdot")
@@ -211,9 +223,10 @@ def _spm_words(evaluation: Evaluation, name: str) -> str:
         return ""
     if spm.get("note"):
         return str(spm["note"]) + "."
-    where = ", ".join(f"{c['first']}-{c['last']}" for c in spm["clusters"]) or "nowhere"
+    where = ", ".join(f"{c['first']}-{c['last']}" for c in spm["clusters"])
+    differs = f"above the threshold at points {where}" if where else "nowhere above the threshold"
     return (
-        f"Two-tailed paired SPM, participants as units, alpha {spm['alpha']:.3f}: above the threshold at {where};"
+        f"Two-tailed paired SPM, participants as units, alpha {spm['alpha']:.3f}: {differs};"
         f" permutation of signs p {p_value(spm['permutation_p'])}."
     )
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from ..arrays import PathLike
-from ..records.evidence import DOUBT, TrialEvidence, verdict_in_words
+from ..records.evidence import DOUBT, TrialEvidence, as_columns, verdict_in_words
 from . import words
 from .html import page, write_page
 from .numbers import chance, fixed, has_value, milliseconds
@@ -64,7 +64,7 @@ def batch_row(evidence: TrialEvidence, *, report: str = "") -> BatchRow:
         uncertainty_ms=_worst(max, [m.uncertainty_ms for m in good]),
         margin=_worst(min, [m.margin for m in good]),
         p_wrong=_worst(max, [m.p_wrong for m in good]),
-        note=reasons[0] if reasons else "",
+        note=as_columns(reasons[0]) if reasons else "",
     )
 
 
@@ -97,7 +97,7 @@ def summary_row(summary: Mapping[str, Any]) -> BatchRow:
         uncertainty_ms=_worst(max, [m.get("uncertainty_ms") for m in good]),
         margin=_worst(min, [m.get("margin") for m in good]),
         p_wrong=_worst(max, [m.get("p_wrong") for m in good]),
-        note=str(summary.get("error") or "; ".join([*reasons[:1], *doubts])),
+        note=as_columns(str(summary.get("error") or "; ".join([*reasons[:1], *doubts]))),
         written=str(summary["trial"] or "") if "trial" in summary else None,
     )
 

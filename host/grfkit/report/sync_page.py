@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from ..arrays import PathLike
-from ..records.evidence import NATS, StreamEvidence, TrialEvidence
+from ..records.evidence import NATS, StreamEvidence, TrialEvidence, as_columns
 from . import words
 from .closest import closest
 from .figures import likelihood, residuals
@@ -19,14 +19,19 @@ from .overlay import coverage, losses_in_words, overlay
 from .signal_view import prepare
 
 
-def render_sync_report(evidence: TrialEvidence) -> str:
+def render_sync_report(evidence: TrialEvidence, *, of_table: bool = False) -> str:
     """Return the alignment report as one HTML page that needs nothing else.
 
     The page holds its styles and figures, runs no script and fetches nothing; it follows the reader's light
     or dark scheme. The same evidence gives the same text. None, NaN and infinity show as a dash.
+
+    Parameters
+    ----------
+    of_table
+        Whether the trial is a row of a table: what to do is then said of the table's columns, not of options.
     """
     groups = words.groups(evidence.streams)
-    return page(
+    text = page(
         "sync.html",
         trial=evidence,
         facts=_facts(evidence),
@@ -49,17 +54,18 @@ def render_sync_report(evidence: TrialEvidence) -> str:
             dict(evidence.configuration), indent=2, sort_keys=True, default=str, ensure_ascii=False
         ),
     )
+    return as_columns(text.replace(words.BY_EYE, words.BY_EYE_OF_ROW)) if of_table else text
 
 
-def write_sync_report(path: PathLike, evidence: TrialEvidence, force: bool = False) -> None:
-    """Write the alignment report, completely or not at all.
+def write_sync_report(path: PathLike, evidence: TrialEvidence, force: bool = False, *, of_table: bool = False) -> None:
+    """Write the alignment report, completely or not at all; ``of_table`` of :func:`render_sync_report`.
 
     Raises
     ------
     BadInputError
         If ``path`` exists and ``force`` is false, or cannot be written.
     """
-    write_page(path, render_sync_report(evidence), force=force)
+    write_page(path, render_sync_report(evidence, of_table=of_table), force=force)
 
 
 def _facts(evidence: TrialEvidence) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from .numbers import DASH, HALF_DIGIT_S, chance, count, duration, fixed, has_val
 
 Group = list[StreamEvidence]
 
+_TOOLS = re.compile(r"tools/\w+\.py(?:, | )")
+"""Programs that made a document of lags: of use to whoever changes the document, not to whoever reads a page."""
 # Shown without words beside the ppm: below half of the last digit printed
 _NO_DRIFT_PPM = 0.05
 SEVERITIES = ("error", "warning", "info")
@@ -184,6 +187,11 @@ def _be(group: Group, *, past: bool = False) -> str:
     return singular if len(group) == 1 else many
 
 
+BY_EYE = "By eye: the same command with --review"
+BY_EYE_OF_ROW = "By eye: grf-sync of this trial alone with --review"
+"""A table has no page for every row."""
+
+
 def advice(evidence: TrialEvidence) -> list[str]:
     """Return what to do about refused streams, the surest remedy first; empty if none was refused."""
     refused = [s for s in evidence.streams if state_of(s.clock_map) != "aligned" and s.clock_map.by_hand is None]
@@ -210,8 +218,8 @@ def advice(evidence: TrialEvidence) -> list[str]:
         steps.append(_prior_words(refused, min(decided)))
     return [
         *steps,
-        "By eye: the same command with --review opens a page on which the device is moved, with the likelihood beside"
-        " it; what you accept stays marked as done by hand.",
+        f"{BY_EYE} opens a page on which the device is moved, with the likelihood beside it; what you accept stays"
+        " marked as done by hand.",
         f"Check that both files are of this trial and of this person, and that the surface is {evidence.surface}.",
     ]
 
@@ -302,5 +310,5 @@ def remarks(clock_map: ClockMap) -> list[str]:
         sentences.append("The signal's sign was turned to fit.")
     sentences += clock_map.findings
     if clock_map.lag_source:
-        sentences.append(f"Sensor lag: {clock_map.lag_source}")
+        sentences.append(f"Sensor lag: {_TOOLS.sub('', clock_map.lag_source)}")
     return sentences

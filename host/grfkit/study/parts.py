@@ -14,6 +14,7 @@ from typing import Any
 from ..artefacts import check_file
 from ..errors import BadInputError, NothingLeftError
 from ..provenance import describe_input, tool_version
+from ..records.evidence import as_columns
 from ..sync.batch import ROW_VERDICTS, Row, read_table
 from ..sync.batch_reports import run_with_reports
 from .kept import Made
@@ -144,7 +145,7 @@ def _align(work: Work, _: tuple[str, ...]) -> Made:
 
 def _why(row: dict[str, Any]) -> str:
     reasons = [reason for one in row["maps"] for reason in one.get("reasons", [])]
-    return str(row["error"] or "; ".join(dict.fromkeys(reasons[:1])) or row["verdict"])
+    return as_columns(str(row["error"] or "; ".join(dict.fromkeys(reasons[:1])) or row["verdict"]))
 
 
 def _steps(work: Work, known: tuple[str, ...]) -> Made:

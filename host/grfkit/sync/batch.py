@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from ..arrays import PathLike
 from ..artefacts import replace_file, written_whole
-from ..cluster import connected
+from ..cluster import connected, log_level, with_log
 from ..errors import BadInputError, GrfError
 from ..provenance import describe_input, require_regular
 from ..records.participants import person_key
@@ -306,8 +306,8 @@ def _locally(
             yield worker(row)
         return
     with ProcessPoolExecutor(count) as pool:
-        for future in as_completed([pool.submit(worker, row) for row in rows]):
-            yield future.result()
+        for future in as_completed([pool.submit(with_log, log_level(), worker, row) for row in rows]):
+            yield future.result().told()
 
 
 def _on_dask(rows: Sequence[Row], worker: Callable[[Row], dict[str, Any]], scheduler: str) -> Iterator[dict[str, Any]]:
@@ -315,5 +315,5 @@ def _on_dask(rows: Sequence[Row], worker: Callable[[Row], dict[str, Any]], sched
 
     with connected(scheduler) as client:
         # not pure: the same row may have other files by now, so an earlier result must not stand for it
-        for future in as_they_come(client.map(worker, list(rows), pure=False)):
-            yield future.result()
+        for future in as_they_come([client.submit(with_log, log_level(), worker, row, pure=False) for row in rows]):
+            yield future.result().told()

@@ -69,7 +69,7 @@ def _write_report(row: Row, summary: dict[str, Any]) -> None:
 
         row.report.parent.mkdir(parents=True, exist_ok=True)
         # under another name until the whole row has ended well
-        write_sync_report(waiting(row.report), evidence, force=True)
+        write_sync_report(waiting(row.report), evidence, force=True, of_table=True)
 
 
 def _reported(row: Row) -> Row:
