@@ -9,6 +9,7 @@ import numpy as np
 from ..arrays import Floats
 from ..records import Trial
 from ..report.estimate_page import CurveOverMeasured, EstimateReport, KeyPicture
+from ..report.headline import CONTACTS_BY, NAMES
 from ..report.numbers import fixed
 from ..sync.contact_events import LoadSignal, plate_loads
 from ..units import G
@@ -48,8 +49,8 @@ def estimate_report(
         facts=[
             ("model", estimate.network),
             ("mass", fixed(estimate.mass_kg, 1, "kg")),
-            ("axes", ", ".join(estimate.axes)),
-            ("stances cut by", estimate.cut),
+            ("forces", ", ".join(NAMES.get(axis, axis) for axis in estimate.axes)),
+            ("contacts found by", CONTACTS_BY.get(estimate.cut, estimate.cut)),
         ],
         limits=[*(f"LEAK: {leak}" for leak in estimate.leaks), *estimate.findings],
         clocks=list(clocks),
@@ -120,7 +121,7 @@ def _course(estimate: Estimate, measured: _Measured) -> CurveOverMeasured:
             note = "The plates bear a foot now and then; what is beside them they miss."
     which = "Both feet together" if len(estimate.feet) == 2 else f"The {next(iter(estimate.feet))} foot"
     return CurveOverMeasured(
-        f"{which}, vertical", shown, _total(estimate.feet, shown), measured.at(shown), "s", "BW", note
+        f"{which}, vertical", shown, _total(estimate.feet, shown), measured.at(shown), "time, s", "force, BW", note
     )
 
 
@@ -134,7 +135,7 @@ def _mean_stance(estimate: Estimate, side: Side, curve: FootCurve, measured: _Me
     note = ("One stance." if len(rows) == 1 else f"Mean of {len(rows)} stances.") + (
         " Measured where the other foot is estimated to be in the air." if np.isfinite(plates).any() else ""
     )
-    return CurveOverMeasured(f"Mean stance, {side} foot", 100 * share, course, plates, "% of stance", "BW", note)
+    return CurveOverMeasured(f"Mean stance, {side} foot", 100 * share, course, plates, "% of stance", "force, BW", note)
 
 
 def _alone(row: StanceRow, share: Floats, others: Sequence[FootCurve], measured: _Measured) -> Floats:

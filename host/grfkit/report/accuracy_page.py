@@ -14,7 +14,7 @@ from ..arrays import PathLike
 from .comparison_part import compared_sections
 from .drawn_part import agreement_figures, contacts_drawn, people_figures
 from .feature_part import feature_section
-from .headline import LEVEL, NAMES, axis_words, headline, is_better, is_worse
+from .headline import CONTACTS_BY, LEVEL, NAMES, axis_words, headline, is_better, is_worse
 from .html import page, write_page
 from .numbers import DASH, fixed, p_value
 from .panel import LegendKey, Panel, PanelAxis, axis, legend
@@ -23,14 +23,6 @@ Evaluation = Mapping[str, Any]
 MOST_FILES = 3
 """Files named of the source: chosen by eye, one line."""
 _WAYS = {"affine": "gain and offset of the answer", "fine-tune": "network trained further"}
-_CUTS = {
-    "force": "the measured force",
-    "insole": "the insole, whole record",
-    "insole_causal": "the insole as it would find them live",
-    "imu": "the shoes' IMUs",
-    "film": "the film",
-}
-"""What finds contacts (:mod:`grfkit.gait.stances`), for somebody who has read no configuration."""
 _SPLITS = {"loso": "each participant left out in turn", "grouped_kfold": "groups of participants left out in turn"}
 _SHORT = {"affine": "gain and offset", "fine-tune": "trained further"}
 _MEASURES = (
@@ -81,7 +73,7 @@ def write_accuracy_report(path: PathLike, evaluation: Evaluation, *, force: bool
 
 def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     split = str(evaluation["split"])
-    stances = f"stances, contacts by {_CUTS.get(evaluation['cut'], evaluation['cut'])}"
+    stances = f"stances, contacts by {CONTACTS_BY.get(evaluation['cut'], evaluation['cut'])}"
     cut = stances if evaluation["window"] == "stance" else "continuous windows"
     return [
         ("tested", _SPLITS.get(split, split)),

@@ -15,6 +15,14 @@ from .numbers import count, fixed, p_value
 
 Evaluation = Mapping[str, Any]
 NAMES = {"vgrf": "vertical", "apgrf": "antero-posterior", "mlgrf": "medio-lateral"}
+CONTACTS_BY = {
+    "force": "the measured force",
+    "insole": "the insole, whole record",
+    "insole_causal": "the insole as it would find them live",
+    "imu": "the shoes' IMUs",
+    "film": "the film",
+}
+"""What finds contacts (:mod:`grfkit.gait.stances`), for somebody who has read no configuration."""
 LEVEL = 0.05
 """Of p after Holm under which two methods are said to differ: the usual one."""
 _ENOUGH_DIGITS = 6

@@ -47,13 +47,23 @@ def axis(low: float, high: float, label: str = "", *, ticks: int = 5) -> PanelAx
         low, high = low - 0.5, high + 0.5
     rough = (high - low) / max(ticks, 1)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * nice for nice in (1.0, 2.0, 5.0, 10.0) if power * nice >= rough * _NEARLY)
+    nice = (1.0, 2.0, 5.0, 10.0)
+    place = next(k for k, n in enumerate(nice) if power * n >= rough * _NEARLY)
+    # one number at an axis is no scale: a step finer, where the round one leaves less than two in the range
+    if place and _places(low, high, power * nice[place]) < 2:
+        place -= 1
+    step = power * nice[place]
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     places = [k * step for k in range(first, last + 1)]
     # adding 0.0 turns a rounded -0.0 into 0.0
     texts = [f"{round(place, digits) + 0.0:.{digits}f}".replace("-", "−") for place in places]
     return PanelAxis(low, high, label, tuple(zip(places, texts)))
+
+
+def _places(low: float, high: float, step: float) -> int:
+    """Return how many multiples of a step a range holds."""
+    return math.floor(high / step + 1e-9) - math.ceil(low / step - 1e-9) + 1
 
 
 @dataclass

@@ -55,7 +55,7 @@ def _place(values: list[float]) -> str:
 
 def _rows(check: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     rows = [
-        ("mean vertical force", fixed(check["load_n"], 1, "N"), fixed(check["expected_n"], 1, "N")),
+        ("mean vertical force", fixed(check["load_n"], 1, "N"), f"{fixed(check['expected_n'], 1, 'N')} up or down"),
         ("mean horizontal force", fixed(check["horizontal_n"], 1, "N"), fixed(0.0, 0, "N")),
     ]
     if check["cop_m"] is not None:
