@@ -43,6 +43,18 @@ _Unknown = Annotated[
     typer.Option("--unknown", help="Where a format holds no unknown value: refuse, or cut to what is known."),
 ]
 
+_CopFrame = Annotated[
+    str,
+    typer.Option(
+        "--cop-frame",
+        help="Also each foot's centre of pressure, in csv, parquet, mat: lab, or foot (from heel to toe marker).",
+        show_default=False,
+    ),
+]
+_Markers = Annotated[
+    Path | None,
+    typer.Option("--markers", help="Trial with the markers, for an estimated centre of pressure.", show_default=False),
+]
 _Task = Annotated[str, typer.Option("--task", help="What people did, letters and digits, for bids.")]
 
 
@@ -56,6 +68,8 @@ def export(
     forward: _Forward = "",
     unknown: _Unknown = "refuse",
     task: _Task = "gait",
+    cop_frame: _CopFrame = "",
+    markers: _Markers = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite what exists.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable result on stdout.")] = False,
 ) -> None:
@@ -69,7 +83,17 @@ def export(
     from ..export.write import export_trial
 
     made = export_trial(
-        trial, to, out, streams=stream or [], rate_hz=rate_hz, forward=forward, unknown=unknown, task=task, force=force
+        trial,
+        to,
+        out,
+        streams=stream or [],
+        rate_hz=rate_hz,
+        forward=forward,
+        unknown=unknown,
+        task=task,
+        cop_frame=cop_frame,
+        markers=markers,
+        force=force,
     )
     for note in made.notes:
         common.say(note)

@@ -36,6 +36,12 @@ _Rule = Annotated[
 _Lowpass = Annotated[
     float, typer.Option("--lowpass-hz", help="Filter before peaks, impulses and loading rates; 0: none.")
 ]
+_CopFrame = Annotated[
+    str,
+    typer.Option(
+        "--cop-frame", help="Centre of pressure: lab, along the direction of walking; foot, from heel to toe marker."
+    ),
+]
 
 
 @app.command(epilog=common.EXIT_CODES)
@@ -46,6 +52,7 @@ def steps(
     which: _Which = "both",
     rule: _Rule = "auto",
     lowpass_hz: _Lowpass = 50.0,
+    cop_frame: _CopFrame = "lab",
     force: Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Machine-readable table on stdout.")] = False,
 ) -> None:
@@ -63,7 +70,14 @@ def steps(
     if report is not None:
         check_file(report, force=force)
     with _progress() as tell:
-        table = study_table(trials, which=which, rule=rule, lowpass_hz=lowpass_hz, progress=tell)  # type: ignore[arg-type]
+        table = study_table(
+            trials,
+            which=which,  # type: ignore[arg-type]
+            rule=rule,
+            lowpass_hz=lowpass_hz,
+            cop_frame=cop_frame,  # type: ignore[arg-type]
+            progress=tell,
+        )
     for path in out or []:
         write_table(table, path, force=force)
     if report is not None:

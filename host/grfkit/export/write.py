@@ -13,6 +13,7 @@ from ..artefacts import FolderKind, check_file, check_folder, written_folder, wr
 from ..errors import BadInputError
 from ..records.target_units import COP_ESTIMATE
 from .bids import DESCRIPTION, check_task, files_of, write_bids
+from .centres import check_cop_frame, with_centres
 from .source import ExportSource, open_source
 from .stretches import check_unknown
 from .tables import ABOUT, tables_folder, wide_table
@@ -57,6 +58,8 @@ def export_trial(
     forward: str = "",
     unknown: str = "refuse",
     task: str = "gait",
+    cop_frame: str = "",
+    markers: PathLike | None = None,
     force: bool = False,
 ) -> Exported:
     """Write a trial of ``grf-sync`` or an estimate of ``grf-estimate`` in a format of another program.
@@ -83,6 +86,11 @@ def export_trial(
         Where a format can hold no unknown value: ``refuse``, or ``cut`` to the longest known stretch.
     task
         Name of what people did, letters and digits, for ``bids``.
+    cop_frame
+        Of ``csv``, ``parquet`` and ``mat``: also the centre of pressure of each foot, in the ``lab`` frame, or in the
+        ``foot`` frame, which heel and toe markers show (:func:`~grfkit.export.centres.with_centres`).
+    markers
+        Trial with the markers, where an estimated centre of pressure is to be in the foot's frame.
 
     Raises
     ------
@@ -114,7 +122,12 @@ def export_trial(
         from ..formats.parquet import need_parquet
 
         need_parquet()
+    check_cop_frame(cop_frame, markers, tables=to in (*_TABLES, "mat"), to=to)
     sources = _sources(trial, to, streams)
+    if cop_frame:
+        path = as_path(trial[0] if isinstance(trial, list | tuple) else trial, what="a trial")
+        seen = None if markers is None else as_path(markers, what="the trial with the markers")
+        sources = [with_centres(sources[0], path, cop_frame, seen)]
     if to == "bids":
         with written_folder(place, DATA_SET, force=force) as temporary:
             notes = write_bids(temporary, sources, task=task)

@@ -10,6 +10,7 @@ import numpy as np
 from ..arguments import ArgumentError, as_path
 from ..arrays import PathLike
 from ..gait.contacts import rule_of
+from ..gait.foot_frame import COP_FRAMES, CopFrame, foot_frames
 from ..provenance import InputFile, Provenance
 from ..records import Trial
 from ..records.by_hand import by_hand_findings
@@ -23,7 +24,12 @@ LOWPASS_HZ = 50.0
 
 
 def step_table(
-    trial: Trial | PathLike, *, name: str = "", rule: str = "auto", lowpass_hz: float | None = LOWPASS_HZ
+    trial: Trial | PathLike,
+    *,
+    name: str = "",
+    rule: str = "auto",
+    lowpass_hz: float | None = LOWPASS_HZ,
+    cop_frame: CopFrame = "lab",
 ) -> StepTable:
     """Return one row per step and foot of a trial, with times, peaks, impulses, loading rates and asymmetry.
 
@@ -37,6 +43,9 @@ def step_table(
         ``auto``, or a contact rule (``20N``, ``10N``, ``5%BW``, with ``walking`` behind it for a walker).
     lowpass_hz
         Cut-off of the filter before peaks, impulses and rates; None, or 0, filters nothing.
+    cop_frame
+        Of the centre of pressure: ``lab``, along the direction of walking and across it, or ``foot``, along the line
+        from heel to toe marker of the standing foot, and from the heel marker.
 
     Returns
     -------
@@ -47,7 +56,8 @@ def step_table(
     Raises
     ------
     BadInputError
-        If there is no such file, the trial has no force plates, or an option cannot be used.
+        If there is no such file, the trial has no force plates, an option cannot be used, or the foot's frame is asked
+        of a trial without heel and toe markers.
 
     Examples
     --------
@@ -59,16 +69,16 @@ def step_table(
     >>> round(float(table.to_pandas()["contact_s"].median()), 2)
     0.18
     """
-    lowpass_hz = check_options(rule, lowpass_hz)
+    lowpass_hz = check_options(rule, lowpass_hz, cop_frame)
     inputs: tuple[InputFile, ...] = ()
     if not isinstance(trial, Trial):
         path = as_path(trial, what="a trial, or a Trial")
         name, trial = name or path.stem, Trial.from_netcdf(path)
-    return measured_table(trial, name or "trial", rule=rule, lowpass_hz=lowpass_hz, inputs=inputs)
+    return measured_table(trial, name or "trial", rule=rule, lowpass_hz=lowpass_hz, inputs=inputs, cop_frame=cop_frame)
 
 
-def check_options(rule: str, lowpass_hz: float | None) -> float | None:
-    """Return the cut-off, None for 0; refuse a rule that is unknown or a cut-off that cannot be.
+def check_options(rule: str, lowpass_hz: float | None, cop_frame: str = "lab") -> float | None:
+    """Return the cut-off, None for 0; refuse a rule or a frame that is unknown, or a cut-off that cannot be.
 
     Raises
     ------
@@ -77,6 +87,8 @@ def check_options(rule: str, lowpass_hz: float | None) -> float | None:
     """
     if rule != "auto":
         rule_of(rule)
+    if cop_frame not in COP_FRAMES:
+        raise ArgumentError("cop_frame", f"is '{cop_frame}', expected one of {', '.join(COP_FRAMES)}")
     if lowpass_hz is None:
         return None
     if isinstance(lowpass_hz, bool) or not isinstance(lowpass_hz, float | int) or not 0 <= lowpass_hz < np.inf:
@@ -95,13 +107,20 @@ def _too_slow(trial: Trial, lowpass_hz: float | None) -> str:
 
 
 def measured_table(
-    trial: Trial, name: str, *, rule: str, lowpass_hz: float | None, inputs: tuple[InputFile, ...]
+    trial: Trial,
+    name: str,
+    *,
+    rule: str,
+    lowpass_hz: float | None,
+    inputs: tuple[InputFile, ...],
+    cop_frame: CopFrame = "lab",
 ) -> StepTable:
     """Return the rows of the steps that a trial's plates measured."""
     slow = _too_slow(trial, lowpass_hz)
     if slow and lowpass_hz != LOWPASS_HZ:
         raise ArgumentError("lowpass_hz", f"is {lowpass_hz:g}, and {slow}; state a lower one, or 0 for no filter")
-    found = measured_steps(trial, rule=rule, lowpass_hz=lowpass_hz)
+    frames = foot_frames(trial, name) if cop_frame == "foot" else None
+    found = measured_steps(trial, rule=rule, lowpass_hz=lowpass_hz, frames=frames)
     rows = named_rows(found.rows, trial_cells(trial, name) | {"force": "measured"})
     maps = trial.clock_maps if "clock_maps" in trial.tree.attrs else {}
     reasons = Counter(r.reason for r in found.stances.rejections)

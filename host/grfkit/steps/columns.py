@@ -98,7 +98,7 @@ vilr_bw_s      highest slope between contact and impact peak
 contact_rule   rule or detector of contact and toe-off, which work on the unfiltered force
 forward_from   what shows the walking direction: lab (stated axes), force, model; empty: not known
 cop_from       what the centre of pressure is of: plate, or model (of an estimated step)
-cop_frame      axes of forward and sideways: lab, level along the direction of walking, the belt's way taken off
+cop_frame      forward is, lab: the direction of walking, foot: heel to toe marker as it stands; level, less the belt
 """,
     ),
     *_of(
@@ -107,6 +107,8 @@ cop_frame      axes of forward and sideways: lab, level along the direction of w
 cop_path_m     length of the way of the centre of pressure under the foot
 cop_forward_m  how far it went forward, from the first to the last loaded sample
 cop_sideways_m how wide it went across
+cop_heel_forward_m     of plates, in the foot's frame: mean place, weighed by force, in front of the heel marker
+cop_heel_medial_m      the same to the inner side of the line from heel to toe marker
 cop_start_s    first loaded sample, after contact
 cop_end_s      last loaded sample, after contact
 cop_within_forward_m   of a model: within so much along lay 95 % of each left-out person's samples; empty: not known

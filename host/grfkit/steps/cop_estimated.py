@@ -8,29 +8,35 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import xarray as xr
 
+from ..gait.foot_frame import FootFrames
 from .estimated import NOT_ANSWERED, matched, rejected_of, timed_rows
-from .features import LAB, MODEL, way_cells
+from .features import FOOT, LAB, MODEL, way_cells
 from .insole_centre import LONGEST_GAP_S
+from .measured import NOT_SEEN
 from .table import Cell
 
 MEASURED_ONLY = "centre of pressure measured only: the model gave none of this step"
 ESTIMATED_ONLY = "centre of pressure estimated only: the plates gave none of this step"
 NO_PATH = "the model gave no centre of pressure of this step"
-COP_FLAGS = (MEASURED_ONLY, ESTIMATED_ONLY, NO_PATH)
+COP_FLAGS = (MEASURED_ONLY, ESTIMATED_ONLY, NO_PATH, NOT_SEEN)
 """Flags that say nothing against the other numbers of a step."""
+LEVEL = np.eye(3)[:, :2]
+"""Forward and left of the lab frame, in which a model's path runs."""
 _PLATES = {f"cop_{what}_m": f"plate_cop_{what}_m" for what in ("path", "forward", "sideways")}
 
 PlatePath = Callable[[float, float, float], dict[str, Cell]]
 """Gives the plates' cells ``cop_...`` of the step that began at a time, from one time to another (s)."""
 
 
-def cop_steps(tree: xr.DataTree) -> tuple[list[dict[str, Cell]], dict[str, int]]:
+def cop_steps(tree: xr.DataTree, frames: FootFrames | None = None) -> tuple[list[dict[str, Cell]], dict[str, int]]:
     """Return the rows of the stances of an estimated centre of pressure, and how many contacts were rejected.
 
     Parameters
     ----------
     tree
         As :func:`~grfkit.estimation.cop.as_tree` makes it.
+    frames
+        The feet's markers in the lab frame, for the foot's own frame; None: along the direction of walking.
     """
     stances = tree["stances"].to_dataset()
     side = [str(s) for s in stances["side"].values]
@@ -41,18 +47,22 @@ def cop_steps(tree: xr.DataTree) -> tuple[list[dict[str, Cell]], dict[str, int]]
     done = []
     for source, row in zip(order, rows):
         flags = [f for f in str(stances["flags"].values[source]).split("; ") if f]
-        cells = _path(tree, side[source], row)
-        if cells:
+        cells = _path(tree, side[source], row, frames)
+        if cells.get("cop_from"):
             within = {"forward": width.get("along"), "sideways": width.get("across")}
             cells |= {f"cop_within_{name}_m": mm / 1e3 for name, mm in within.items() if mm is not None}
         else:
-            flags.append(NO_PATH)
+            flags.append(NOT_SEEN if cells else NO_PATH)
+            cells = {}
         done.append(row | cells | {"flags": "; ".join([*flags, *leaks])})
     return done, rejected_of(tree)
 
 
-def _path(tree: xr.DataTree, side: str, row: Mapping[str, Cell]) -> dict[str, Cell]:
-    """Return the cells of a step's path; none where it is not known, or not known for a while within the contact."""
+def _path(tree: xr.DataTree, side: str, row: Mapping[str, Cell], frames: FootFrames | None) -> dict[str, Cell]:
+    """Return the cells of a step's path; none where it is not known, or not known for a while within the contact.
+
+    Where its markers do not show how the foot stands, the frame alone.
+    """
     node = f"cop_{side}"
     if node not in tree.children:
         return {}
@@ -63,7 +73,19 @@ def _path(tree: xr.DataTree, side: str, row: Mapping[str, Cell]) -> dict[str, Ce
     inside = (time >= ic) & (time <= to) & np.isfinite(place).all(axis=1)
     if np.count_nonzero(inside) < 2 or float(np.diff(time[inside]).max()) > LONGEST_GAP_S:
         return {}
-    return way_cells(time[inside], place[inside] / 1e3, ic_s=ic, source=MODEL, frame=LAB)
+    way = place[inside] / 1e3
+    if frames is None:
+        return way_cells(time[inside], way, ic_s=ic, source=MODEL, frame=LAB)
+    foot = frames.of(side, ic, to, LEVEL)
+    if foot is None:
+        return {"cop_frame": FOOT}
+    to_left = [1.0, medial_sign(side)]
+    return way_cells(time[inside], foot.turned(way * to_left) * to_left, ic_s=ic, source=MODEL, frame=FOOT)
+
+
+def medial_sign(side: str) -> float:
+    """Return 1 where medial is to the left (a right foot), else -1."""
+    return 1.0 if side == "right" else -1.0
 
 
 def beside_plates(

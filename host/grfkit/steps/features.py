@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Floats
+from ..gait.foot_frame import COP_FRAMES, StandingFoot
 from ..gait.loading import PROMINENCE_BW, Curve, impulse_bw_s, loading
 from ..signals.filters import lowpass
 from ..units import G
@@ -20,8 +21,8 @@ LOADED = 0.2
 force. As for hits of plates (:mod:`~grfkit.gait.cop`)."""
 PLATE, MODEL = "plate", "model"
 """Of what a centre of pressure is (column ``cop_from``)."""
-LAB = "lab"
-"""Axes of a centre of pressure (column ``cop_frame``): along the direction of walking and across it, level."""
+LAB, FOOT = COP_FRAMES
+"""Axes of a centre of pressure (column ``cop_frame``)."""
 WALK_FROM_S, RUN_UNTIL_S = 0.5, 0.4
 """Contact time (s) from which a step is a walker's, and up to which a runner's, where no flight shows it: runners'
 contacts last .1 to .4 s, those of a quick walk .5 s (the limits of :class:`~grfkit.gait.contacts.ContactRule`)."""
@@ -145,6 +146,8 @@ def cop_cells(
     forward: Floats | None,
     left: Floats | None,
     belt_m_s: float,
+    foot: StandingFoot | None = None,
+    medial_sign: float = 1.0,
 ) -> dict[str, Cell]:
     """Return how the centre of pressure went under the foot, while the force was a fifth of its highest or more.
 
@@ -158,6 +161,10 @@ def cop_cells(
         Unit vectors, None where the direction is not known: then only the length of the way is.
     belt_m_s
         Speed of the belt under the foot, 0 on the floor, NaN where not known: then nothing is.
+    foot
+        How it stands, for its own frame in place of the lab's.
+    medial_sign
+        1 where medial is to the left (a right foot), else -1.
     """
     loaded = (up_n >= LOADED * np.nanmax(up_n)) & np.isfinite(cop_m).all(axis=1)
     if np.count_nonzero(loaded) < 2 or not np.isfinite(belt_m_s) or (forward is None and belt_m_s):
@@ -171,7 +178,13 @@ def cop_cells(
         return {"cop_from": PLATE, "cop_path_m": length_m}
     level = place @ np.stack([forward, left], axis=1)
     # of three axes: on a slope the way is longer than it is seen from above
-    return way_cells(at, level, ic_s=ic_s, source=PLATE, frame=LAB) | {"cop_path_m": length_m}
+    length: dict[str, Cell] = {"cop_path_m": length_m}
+    if foot is None:
+        return way_cells(at, level, ic_s=ic_s, source=PLATE, frame=LAB) | length
+    cells = way_cells(at, foot.turned(level), ic_s=ic_s, source=PLATE, frame=FOOT) | length
+    inside = foot.to_foot(cop_m[loaded] @ np.stack([forward, left], axis=1), at)
+    mean = np.average(inside, axis=0, weights=up_n[loaded])
+    return cells | {"cop_heel_forward_m": float(mean[0]), "cop_heel_medial_m": float(medial_sign * mean[1])}
 
 
 def way_cells(time_s: Floats, place_m: Floats, *, ic_s: float, source: str, frame: str) -> dict[str, Cell]:

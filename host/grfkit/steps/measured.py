@@ -18,6 +18,7 @@ from ..gait.contacts import (
     Rejection,
     rule_of,
 )
+from ..gait.foot_frame import FootFrames, StandingFoot
 from ..gait.free_moment import free_moment
 from ..gait.loading import Curve, curve
 from ..gait.plate_force import PlateForce
@@ -40,6 +41,7 @@ NO_CURVE = "force not known throughout the contact"
 NO_RISE = "the force does not rise after contact: contact or the plate's zero is in doubt"
 ENDS_IN_DOUBT = "step or stride ends at a contact in doubt"
 NEAR_REJECTED = "next to a rejected contact"
+NOT_SEEN = "its markers do not show how the foot stands: no centre of pressure in its frame"
 _SAME_S = 1e-6
 
 
@@ -51,7 +53,9 @@ class MeasuredSteps:
     stances: Stances
 
 
-def measured_steps(trial: Trial, *, rule: str = "auto", lowpass_hz: float | None = 50.0) -> MeasuredSteps:
+def measured_steps(
+    trial: Trial, *, rule: str = "auto", lowpass_hz: float | None = 50.0, frames: FootFrames | None = None
+) -> MeasuredSteps:
     """Return the rows of the steps that a trial's plates measured, and of the contacts that were rejected.
 
     Parameters
@@ -62,6 +66,8 @@ def measured_steps(trial: Trial, *, rule: str = "auto", lowpass_hz: float | None
     lowpass_hz
         Cut-off of the zero-lag low-pass of the whole force before features are taken; None, or a cut-off at or above
         half the plates' rate, filters nothing.
+    frames
+        The feet's markers, for the centre of pressure in the foot's own frame; None: along the direction of walking.
 
     Raises
     ------
@@ -69,7 +75,7 @@ def measured_steps(trial: Trial, *, rule: str = "auto", lowpass_hz: float | None
         If the trial has no plates, or the rule is unknown.
     """
     stances = stances_of(trial, rule)
-    maker = _maker(trial, stances, lowpass_hz)
+    maker = _maker(trial, stances, lowpass_hz, frames)
     rows = [maker.row(k) for k in range(len(stances.stances))]
     rows = [_flagged(row, more) for row, more in zip(rows, maker.doubts())]
     rows = _ending_in_doubt(rows)
@@ -80,21 +86,21 @@ def measured_steps(trial: Trial, *, rule: str = "auto", lowpass_hz: float | None
 
 
 def plate_ways(
-    trial: Trial, *, rule: str = "auto", lowpass_hz: float | None = 50.0
+    trial: Trial, *, rule: str = "auto", lowpass_hz: float | None = 50.0, frames: FootFrames | None = None
 ) -> Callable[[float, float, float], dict[str, Cell]]:
     """Return what gives the cells of the plates' centre of pressure of a step, known by its contact, between two times.
 
     Parameters
     ----------
-    rule, lowpass_hz
+    rule, lowpass_hz, frames
         Of :func:`measured_steps`.
     """
-    return _maker(trial, stances_of(trial, rule), lowpass_hz).way_between
+    return _maker(trial, stances_of(trial, rule), lowpass_hz, frames).way_between
 
 
-def _maker(trial: Trial, stances: Stances, lowpass_hz: float | None) -> _Maker:
+def _maker(trial: Trial, stances: Stances, lowpass_hz: float | None, frames: FootFrames | None) -> _Maker:
     plates = {n: PlateForce.of(n, s) for n, s in trial.streams.items() if s.attrs.get("kind") == "force_plate"}
-    return _Maker(trial, plates, stances, lowpass_hz)
+    return _Maker(trial, plates, stances, lowpass_hz, frames)
 
 
 def stances_of(trial: Trial, rule: str = "auto") -> Stances:
@@ -173,8 +179,14 @@ class _Maker:
     """What turns a stance of one trial into a row."""
 
     def __init__(
-        self, trial: Trial, plates: Mapping[str, PlateForce], stances: Stances, lowpass_hz: float | None
+        self,
+        trial: Trial,
+        plates: Mapping[str, PlateForce],
+        stances: Stances,
+        lowpass_hz: float | None,
+        frames: FootFrames | None,
     ) -> None:
+        self.frames = frames
         attrs = trial.tree.attrs
         self.on_floor = str(attrs.get("surface", "")) != "treadmill"
         self.speed_m_s = float(attrs.get("speed_m_s", np.nan))
@@ -266,12 +278,23 @@ class _Maker:
         cells |= {"filter_hz": bearing.filter_hz, "forward_from": how}
         rates = [v for name, v in cells.items() if name.startswith("valr_") and isinstance(v, float) and np.isfinite(v)]
         flags = [NO_RISE] if rates and min(rates) <= 0 else []
-        return cells | self._cop_cells(bearing, stance, forward, left), flags
+        cop = self._cop_cells(bearing, stance, forward, left)
+        if not cop and self.frames is not None and bearing.plate.cop_m is not None:
+            flags.append(NOT_SEEN)
+        return cells | cop, flags
 
     def _cop_cells(
         self, bearing: Bearing, stance: Stance, forward: Floats | None, left: Floats | None
     ) -> dict[str, Cell]:
         return self._way(bearing, stance, forward, left, (stance.ic_s, stance.to_s))
+
+    def _stands(self, stance: Stance, forward: Floats | None, left: Floats | None) -> StandingFoot | None:
+        """Return how the foot of a stance stands, as its markers show; None where they do not."""
+        if self.frames is None or forward is None or left is None:
+            return None
+        level = np.stack([forward, left], axis=1)
+        belt = 0.0 if self.on_floor else self.speed_m_s
+        return self.frames.of(stance.side, stance.ic_s, stance.to_s, level, belt_m_s=belt)
 
     def _way(
         self,
@@ -287,9 +310,13 @@ class _Maker:
         if plate.cop_m is None or not inside.any():
             return {}
         belt = 0.0 if self.on_floor else self.speed_m_s
+        foot = self._stands(stance, forward, left)
+        if self.frames is not None and foot is None:
+            return {}
         return cop_cells(
             plate.time_s[inside], plate.up_n[inside], plate.cop_m[inside],
-            ic_s=stance.ic_s, forward=forward, left=left, belt_m_s=belt,
+            ic_s=stance.ic_s, forward=forward, left=left, belt_m_s=belt, foot=foot,
+            medial_sign=1.0 if stance.side == "right" else -1.0,
         )  # fmt: skip
 
     def way_between(self, ic_s: float, start_s: float, end_s: float) -> dict[str, Cell]:

@@ -13,6 +13,7 @@ import xarray as xr
 from ..arguments import ArgumentError, as_path
 from ..arrays import PathLike
 from ..errors import BadInputError
+from ..gait.foot_frame import CopFrame, FootFrames, MarkersMissingError, foot_frames
 from ..provenance import InputFile, Provenance, describe_input
 from ..records import Trial
 from ..records.target_units import COP_ESTIMATE
@@ -78,6 +79,7 @@ def study_table(
     which: Which = "both",
     rule: str = "auto",
     lowpass_hz: float | None = LOWPASS_HZ,
+    cop_frame: CopFrame = "lab",
     progress: Callable[[int, int, str], None] | None = None,
 ) -> StepTable:
     """Return the steps of many files as one table.
@@ -90,6 +92,9 @@ def study_table(
     ----------
     which
         ``measured``, ``estimated``, or ``both``.
+    rule, lowpass_hz, cop_frame
+        Of :func:`~grfkit.steps.build.step_table`; an estimated centre of pressure is carried into the foot's frame by
+        the markers of its trial.
     progress
         Called with the number of files done, of all, and the next one's name.
 
@@ -100,7 +105,7 @@ def study_table(
     """
     if which not in WHICH:
         raise ArgumentError("which", f"is '{which}', expected one of {', '.join(WHICH)}")
-    lowpass_hz = check_options(rule, lowpass_hz)
+    lowpass_hz = check_options(rule, lowpass_hz, cop_frame)
     alone = isinstance(paths, str | Path) or hasattr(paths, "__fspath__")
     files = study_files([paths] if alone else paths)  # type: ignore[list-item, arg-type]
     kinds = [(file, _artefact(file)) for file in files]
@@ -108,7 +113,7 @@ def study_table(
     # the centres of pressure last: they stand beside the forces of another model
     estimates = [file for wanted in ("estimate", COP_ESTIMATE) for file, kind in kinds if kind == wanted]
     centres = {file for file, kind in kinds if kind == COP_ESTIMATE}
-    done = _Study(which, rule, lowpass_hz)
+    done = _Study(which, rule, lowpass_hz, cop_frame)
     for number, file in enumerate([*trials, *estimates]):
         _LOG.info("counting steps of %s", file.name)
         if progress is not None:
@@ -147,7 +152,8 @@ def _named_artefact(path: Path) -> str:
 class _Study:
     """Tables of files as they come, and what an estimate needs to know of its trial."""
 
-    def __init__(self, which: Which, rule: str, lowpass_hz: float | None) -> None:
+    def __init__(self, which: Which, rule: str, lowpass_hz: float | None, cop_frame: CopFrame) -> None:
+        self._cop_frame = cop_frame
         self._which, self._rule, self._lowpass_hz = which, rule, lowpass_hz
         self._tables: list[StepTable] = []
         self._left_out: list[tuple[str, str]] = []
@@ -161,7 +167,7 @@ class _Study:
         try:
             table = {"trial": self._trial, "estimate": self._estimate, COP_ESTIMATE: self._centre}[kind](file)
         except BadInputError as error:
-            if file.named and (kind != "trial" or self._which != "both"):
+            if file.named and (kind != "trial" or self._which != "both" or isinstance(error, MarkersMissingError)):
                 raise
             self._left_out.append((str(file.path), str(error)))
             return
@@ -185,7 +191,9 @@ class _Study:
             return None
         trial = Trial.from_netcdf(file.path)
         own = self._trials[about.sha256] = _Measured(file.path, trial_cells(trial, file.name))
-        table = measured_table(trial, file.name, rule=self._rule, lowpass_hz=self._lowpass_hz, inputs=(about,))
+        table = measured_table(
+            trial, file.name, rule=self._rule, lowpass_hz=self._lowpass_hz, inputs=(about,), cop_frame=self._cop_frame
+        )
         own.rows = [dict(row) for row in table.rows]
         if self._which == "estimated":
             return None
@@ -214,7 +222,7 @@ class _Study:
                 (str(file.path), f"the centre of pressure of this trial is that of {self._centres[key]}; name one")
             )
             return None
-        rows, rejected = cop_steps(opened.tree)
+        rows, rejected = cop_steps(opened.tree, self._frames(file, trial))
         measured = [] if trial is None else trial.rows
         plates = None if trial is None or not measured else self._ways(trial)
         rows = beside_plates(rows, measured, plates)
@@ -248,8 +256,21 @@ class _Study:
             shared["mass_kg"] = float(mass_kg)
         return _Estimate(tree, origin, made, shared, sha256, trial)
 
+    def _frames(self, file: StudyFile, trial: _Measured | None) -> FootFrames | None:
+        """Return the markers for an estimate's centre of pressure in the foot's frame; None for the lab's."""
+        if self._cop_frame == "lab":
+            return None
+        if trial is None:
+            raise MarkersMissingError(
+                f"{file.path}: --cop-frame foot (cop_frame='foot' in Python) needs the markers of the trial that this"
+                " was estimated from; name that trial, too"
+            )
+        return foot_frames(Trial.from_netcdf(trial.path), str(trial.path), frame="lab")
+
     def _ways(self, trial: _Measured) -> PlatePath:
-        return plate_ways(Trial.from_netcdf(trial.path), rule=self._rule, lowpass_hz=self._lowpass_hz)
+        opened = Trial.from_netcdf(trial.path)
+        frames = foot_frames(opened, str(trial.path)) if self._cop_frame == "foot" else None
+        return plate_ways(opened, rule=self._rule, lowpass_hz=self._lowpass_hz, frames=frames)
 
     def _flag(self, trial: _Measured, steps: list[Cell]) -> None:
         """Flag the measured steps, by number, of which a model gave no centre of pressure."""
