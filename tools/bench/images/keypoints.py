@@ -295,6 +295,17 @@ def errors_of(
     return made_of(Curves(measured, kept, laid, people), {p: float(np.mean(v)) for p, v in speeds.items()}, about)
 
 
+def figures_of(request: argparse.Namespace) -> Rows:
+    """Return the figures of every kind of points that is asked for."""
+    names, parts = request.method or ["ridge", "kernel"], []
+    for points in request.points or ["true", "read"]:
+        parts.append(measured(points, names))
+        if request.other:
+            parts.append(another_laboratory(points, names))
+    about = harness.machine("av", "opencv-python-headless", "ai-edge-litert")
+    return {"machine": about, "parts": parts}
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Print the tables, and write them where asked."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -302,15 +313,10 @@ def main(words: Sequence[str] | None = None) -> None:
     options.add_argument("--method", choices=tuple(METHODS), action="append", help="ridge and kernel if left out")
     options.add_argument("--other", action="store_true", help="test in the other laboratory, too")
     options.add_argument("--out", type=Path, help="JSON and Markdown to write")
+    options.add_argument("--kept", type=Path, help="JSON of an earlier --out: print its figures and measure nothing")
     options.add_argument("--results", action="store_true", help="write them into docs/results/images.md")
     request = options.parse_args(words)
-    names = request.method or ["ridge", "kernel"]
-    parts = []
-    for points in request.points or ["true", "read"]:
-        parts.append(measured(points, names))
-        if request.other:
-            parts.append(another_laboratory(points, names))
-    figures: Rows = {"machine": harness.machine(), "parts": parts}
+    figures = json.loads(request.kept.read_text(encoding="utf-8")) if request.kept else figures_of(request)
     text = "\n".join(keypoint_lines(figures)) + "\n"
     print(text)
     if request.out:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from grfkit.arrays import Floats
 from grfkit.errors import GrfError
@@ -73,7 +74,6 @@ def compared(filmed: FilmedTrial, found: Recording) -> Row:
     notes = " ".join(found.provenance.findings)
     put = re.search(r"exchanged the legs in (\d+) of", notes)
     pictures = [recording.streams["images"]["image"].values[walk] > 127 for recording in (filmed.film, found)]
-    union = np.maximum((pictures[0] | pictures[1]).sum(axis=(1, 2)), 1)
     return Row(
         filmed.name,
         int(walk.sum()),
@@ -83,29 +83,43 @@ def compared(filmed: FilmedTrial, found: Recording) -> Row:
         int(put.group(1)) if put else 0,
         float(seen.attrs["leg_px"]) / leg,
         (float(seen.attrs["floor_px"]) - float(true.attrs["floor_px"])) / leg,
-        float(((pictures[0] & pictures[1]).sum(axis=(1, 2)) / union).mean()),
+        _overlap(*pictures),
     )
 
 
+def _overlap(true: NDArray[np.bool_], seen: NDArray[np.bool_]) -> float:
+    """Return the mean intersection over union of pictures (frames, rows, columns)."""
+    union = np.maximum((true | seen).sum(axis=(1, 2)), 1)
+    return float(((true & seen).sum(axis=(1, 2)) / union).mean())
+
+
 def _background(films: Sequence[FilmedTrial]) -> None:
-    """Print how far silhouettes by background subtraction overlap the true ones, and how they are scaled."""
+    """Print how far silhouettes by background subtraction overlap the true ones, and how they are scaled.
+
+    The pose model's silhouettes stand beside them, of the same pictures: those in which both have one.
+    """
     rows = []
     for filmed in films:
         try:
             found = read_film(film_file(filmed), picture=BACKGROUND).streams["images"]
+            posed = recording_of(filmed, "read").streams["images"]
         except GrfError as error:
             print(f"{filmed.name}: refused: {error}")
             continue
-        true, about = filmed.film.streams["images"], filmed.film.streams["keypoints"].attrs
+        about = filmed.film.streams["keypoints"].attrs
         leg = float(about["leg_px"])
-        one, other = (stream["image"].values > 127 for stream in (true, found))
-        seen = other.any(axis=(1, 2))
-        union = np.maximum((one | other).sum(axis=(1, 2)), 1)
-        overlap = float(((one & other).sum(axis=(1, 2)) / union)[seen].mean())
+        true, other, pose = (s["image"].values > 127 for s in (filmed.film.streams["images"], found, posed))
+        both = other.any(axis=(1, 2)) & pose.any(axis=(1, 2))
+        overlap, by_pose = (_overlap(true[both], seen[both]) for seen in (other, pose))
         floor = (float(found.attrs["floor_px"]) - float(about["floor_px"])) / leg
-        rows.append((overlap, float(found.attrs["leg_px"]) / leg, floor))
-        print(f"{filmed.name}: overlap {overlap:.2f}, leg {rows[-1][1]:.2f} of the true one, floor {floor:+.2f} legs")
-    for name, values in zip(("overlap (IoU, 40 x 40)", "leg found / true", "floor off, legs"), zip(*rows)):
+        rows.append((overlap, by_pose, float(found.attrs["leg_px"]) / leg, floor))
+        print(
+            f"{filmed.name}: overlap {overlap:.2f} (pose model {by_pose:.2f}), leg {rows[-1][2]:.2f} of the true one,"
+            f" floor {floor:+.2f} legs",
+            flush=True,
+        )
+    whats = ("overlap (IoU, 40 x 40)", "overlap, pose model", "leg found / true", "floor off, legs")
+    for name, values in zip(whats, zip(*rows)):
         print(f"{name}: median {np.median(values):.3f}, {min(values):.3f} to {max(values):.3f}, {len(values)} films")
 
 
@@ -114,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bench images.poses", description=__doc__.partition("\n")[0])
     parser.add_argument("--laboratory", choices=["base", "other"], default="base")
     parser.add_argument("--films", type=int, default=48, help="how many of the 48 films")
-    parser.add_argument("--background", action="store_true", help="silhouettes by background subtraction instead")
+    parser.add_argument("--background", action="store_true", help="silhouettes by background subtraction, too")
     options = parser.parse_args(arguments)
     if options.background:
         _background(walkers(laboratory=options.laboratory)[: options.films])
