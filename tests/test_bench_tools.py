@@ -46,6 +46,7 @@ def test_an_unknown_benchmark_is_refused_with_the_names_there_are() -> None:
 def writers() -> dict[str, Callable[[dict[str, Any]], str]]:
     from bench.accuracy.range import markdown as ranges
     from bench.accuracy.tables import markdown as accuracy
+    from bench.images.run import markdown as images
     from bench.sync.tables import markdown as sync
 
     return {
@@ -55,6 +56,7 @@ def writers() -> dict[str, Callable[[dict[str, Any]], str]]:
         "sync_speed": sync,
         "accuracy": accuracy,
         "range": ranges,
+        "images": images,
     }
 
 
@@ -66,6 +68,30 @@ def test_stored_tables_are_those_of_the_stored_figures() -> None:
             pytest.skip("the source distribution has no figures, only their tables")
         stored = (harness.RESULTS / f"{name}.md").read_text(encoding="utf-8")
         assert markdown(figures) == stored, name
+
+
+def test_the_error_of_a_film_is_divided_into_limits_and_what_a_person_has_in_common() -> None:
+    from bench.images.film_errors import Curves, made_of
+    from bench.images.film_page import with_chance
+
+    measured = np.ones((4, 101))
+    # A's curves err by .1 and .3 on the right limits, and by .05 more where they were laid; B's by -.2 at both
+    laid = measured + np.asarray([0.1, 0.3, -0.2, -0.2])[:, None]
+    said = laid + np.asarray([0.05, 0.05, 0.0, 0.0])[:, None]
+    made = made_of(Curves(measured, said, laid, ["A", "A", "B", "B"]), {"A": 1.2, "B": 1.6}, {"laboratory": "base"})
+    by_person = {row["person"]: row for row in made["people"]}
+    assert [by_person["A"][n] for n in ("as it is", "limits right", "person's mean error away")] == [
+        "25.0",
+        "20.0",
+        "10.0",
+    ]
+    assert [by_person["B"][n] for n in ("as it is", "person's mean error away", "mean, signed")] == [
+        "20.0",
+        "0.0",
+        "-20.0",
+    ]
+    assert (made["mean"]["as it is"], made["mean"]["limits right"], made["mean"]["middle"]) == (22.5, 20.0, 22.5)
+    assert with_chance(made)["chance"] == "14.1", "20 over the root of two, since two stances make a mean"
 
 
 def test_a_part_that_fails_is_an_error_among_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
