@@ -53,6 +53,7 @@ def writers() -> dict[str, Callable[[dict[str, Any]], str]]:
         "sync": sync,
         "sync_before_sign_fix": sync,
         "sync_nightly": sync,
+        "sync_overlaps": sync,
         "sync_speed": sync,
         "accuracy": accuracy,
         "range": ranges,
@@ -128,5 +129,9 @@ def test_parts_of_other_runs_keep_their_commit_and_other_seeds_are_refused() -> 
     assert whole["joined"] == {"sessions": {"trials": 5, "decoys": 2, "commit": "then"}}
     with pytest.raises(SystemExit, match="pairs is in two runs"):
         run.join(whole, [figures("then", pairs=[3])])
+    earlier = figures("then", known=[4])
+    run.join(
+        figures("now") | {"seeds": {"a": 1, "b": 3}}, [earlier]
+    )  # a part that there was not yet has a seed of its own
     with pytest.raises(SystemExit, match="other seeds"):
         run.join(whole, [figures("then", trials=[3]) | {"seeds": {"a": 2}}])

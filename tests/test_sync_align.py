@@ -174,21 +174,32 @@ def test_a_flat_record_is_refused_or_bad_input_never_aligned() -> None:
 def test_a_wide_prior_relaxes_no_gate() -> None:
     """Wider than 0.3 of a step (0.1 s and more): what is refused for counts or overlap stays refused."""
     condition = Condition(family="A", surface="treadmill", overlap_s=20.0, duration_s=60.0)
+    half_a_minute = AlignSettings(shortest_overlap_s=30.0)
     narrow = 0
     for seed in DECOY_SEEDS:
         trial = made(condition, seed)
         truth = truth_of(trial, "insole")
+        found = {
+            sd: align_device(
+                trial.reference, trial.wearables["insole"], surface="treadmill", settings=half_a_minute,
+                prior=Prior(offset_s=truth.offset_s, sd_s=sd),
+            ).clock_map
+            for sd in (0.2, 1.0, 100.0, 0.03)
+        }  # fmt: skip
         for sd in (0.2, 1.0, 100.0):
-            prior = Prior(offset_s=truth.offset_s, sd_s=sd)
-            assert_refused(
-                align_device(trial.reference, trial.wearables["insole"], surface="treadmill", prior=prior).clock_map
-            )
-        prior = Prior(offset_s=truth.offset_s, sd_s=0.03)
-        found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill", prior=prior).clock_map
-        if found.verdict == "aligned":
+            assert_refused(found[sd])
+        if found[0.03].verdict == "aligned":
             narrow += 1
-            assert worst_s(found, truth) < STEP_S
+            assert worst_s(found[0.03], truth) < STEP_S
     assert narrow, "a narrow prior should help at least once"
+
+
+def test_a_wide_prior_relaxes_no_count_of_contacts_where_little_is_shared() -> None:
+    trial = made(Condition(family="A", surface="treadmill", overlap_s=9.0, duration_s=60.0), DECOY_SEEDS[0])
+    prior = Prior(offset_s=truth_of(trial, "insole").offset_s, sd_s=0.2)
+    found = align_device(trial.reference, trial.wearables["insole"], surface="treadmill", prior=prior).clock_map
+    assert_refused(found)
+    assert any("or 32 contacts)" in reason for reason in found.reasons), found.reasons
 
 
 @pytest.mark.parametrize("wrong_s", [3.0, 30.0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -131,3 +133,57 @@ def test_an_overlap_too_short_does_not_read_like_what_is_needed() -> None:
     from grfkit.sync.decide import _floored
 
     assert (_floored(29.99), _floored(29.999), _floored(12.14)) == ("29.99", "29.99", "12.1")
+
+
+def _shared(step_s: float, shared_s: float, settings: AlignSettings | None = None, **of_train: str) -> ClockMap:
+    """Return the map of a reference of so many seconds, within a device's record of two minutes that is 3 s behind."""
+    rng = np.random.default_rng(11)
+    onset = _walk(rng, step_s=step_s, sd_s=0.05 * step_s, count=int(120.0 / step_s))
+    device = _contacts(onset - 3.0 + rng.normal(0.0, 0.003, onset.size), 0.2, np.arange(onset.size) % 2)
+    device = replace(device, offset_s=np.full(device.size, np.nan))
+    reference = _contacts(onset, 0.2, np.arange(onset.size) % 2).between(40.0, 40.0 + shared_s)
+    train = replace(_train(device), **of_train)
+    pair = ContactPair(reference, train, False, None, settings or AlignSettings(), NO_LAG)
+    return align_contacts(pair).clock_map
+
+
+def test_half_a_minute_is_not_needed_where_enough_contacts_are_shared() -> None:
+    found = _shared(0.35, 14.0)
+    assert found.verdict == "aligned", found.reasons
+    assert found.overlap_s is not None
+    assert found.overlap_s < 14.01
+    assert found.matched_anchors >= 32
+    assert found.segments[0].apply(np.asarray([44.0]))[0] == pytest.approx(47.0, abs=0.01)
+
+
+def test_too_few_contacts_and_seconds_are_refused_with_both() -> None:
+    (reason,) = [r for r in _shared(0.7, 20.0).reasons if "overlap" in r]
+    assert reason.startswith("the records overlap by 20.0 s only, in which 2")
+    assert "contacts match (30 s needed, or 32 contacts): record longer" in reason
+
+
+@pytest.mark.parametrize(
+    ("step_s", "shared_s", "asked_s", "verdict"),
+    [(0.35, 14.0, 20.0, "refused"), (0.7, 20.0, 15.0, "aligned"), (0.35, 34.0, 40.0, "refused")],
+)
+def test_seconds_that_a_user_asks_for_hold_whatever_the_contacts(
+    step_s: float, shared_s: float, asked_s: float, verdict: str
+) -> None:
+    found = _shared(step_s, shared_s, AlignSettings(shortest_overlap_s=asked_s))
+    assert found.verdict == verdict, found.reasons
+    if verdict == "refused":
+        assert any(f"s only ({asked_s:.0f} s needed)" in reason for reason in found.reasons), found.reasons
+
+
+@pytest.mark.parametrize(
+    "of_train", [{"device_class": "landmarks"}, {"device_class": "film"}, {"stamp_source": "index"}]
+)
+def test_where_less_was_never_measured_half_a_minute_is_needed(of_train: dict[str, str]) -> None:
+    reasons = _shared(0.35, 18.0, **of_train).reasons
+    assert any("s only (30 s needed)" in reason for reason in reasons), reasons
+    assert not any("overlap" in reason for reason in _shared(0.35, 40.0, **of_train).reasons)
+
+
+def test_rates_far_off_that_are_allowed_need_half_a_minute() -> None:
+    reasons = _shared(0.35, 18.0, AlignSettings(max_drift_ppm=1500.0)).reasons
+    assert any("s only (30 s needed)" in reason for reason in reasons), reasons

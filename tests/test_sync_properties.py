@@ -87,13 +87,25 @@ def test_a_faster_clock_has_the_opposite_drift(wearable: str, ppm: float) -> Non
     _assert_same(plain, fast, t, t * (1 + ppm * 1e-6), tolerance_s=0.004)
 
 
-@pytest.mark.xfail(strict=True, reason="from 100 ppm on a runner-up is overlooked: the margin is 6 nats too large")
-def test_a_faster_clock_has_the_same_margin_beyond_100_ppm() -> None:
+def test_a_clock_beyond_100_ppm_has_the_same_margin() -> None:
+    reference, devices = _trial("treadmill")
+    plain = _plain("treadmill", "insole")
+    slow = align(reference, on_clock(devices["insole"], rate=1 - 200e-6), surface="treadmill")
+    assert slow.drift_ppm is not None
+    assert slow.drift_ppm > 100
+    assert plain.margin == pytest.approx(slow.margin, rel=0.05, abs=3.0)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="one contact of 171, 22 ms off, crosses the limit of outliers (4 robust SDs): inside, it raises the"
+    " innovation from 5.0 to 5.2 ms (6 nats); outside it costs nothing, as 5 % of misses are"
+    " usual. A limit without a step would change every margin, and with it the gates that were measured",
+)
+def test_a_contact_that_becomes_an_outlier_moves_no_margin() -> None:
     reference, devices = _trial("treadmill")
     plain = _plain("treadmill", "insole")
     fast = align(reference, on_clock(devices["insole"], rate=1 + 50e-6), surface="treadmill")
-    assert fast.drift_ppm is not None
-    assert fast.drift_ppm < -100
     assert plain.margin == pytest.approx(fast.margin, rel=0.05, abs=3.0)
 
 

@@ -123,7 +123,12 @@ def sync(
     column_map: Annotated[Path | None, typer.Option("--column-map", help="TOML names for a CSV's columns.")] = None,
     rate_hz: Annotated[float | None, typer.Option("--rate-hz", help="For files that state no rate.")] = None,
     allow_short: Annotated[bool, typer.Option("--allow-short", help=common.ALLOW_SHORT)] = False,
-    min_overlap_s: Annotated[float, typer.Option("--min-overlap-s", help="Overlap needed on a treadmill.")] = 30.0,
+    min_overlap_s: Annotated[
+        float | None,
+        typer.Option(
+            "--min-overlap-s", help="Overlap needed on a treadmill; without it 30 s, or 32 matching contacts."
+        ),
+    ] = None,
     max_drift_ppm: Annotated[
         float,
         typer.Option("--max-drift-ppm", help="By how much a wearable's clock may be off; more for phones' (1500)."),

@@ -138,7 +138,7 @@ def align(
     rate_hz: float | None = None,
     allow_short: bool = False,
     calibrations: PathLike | Sequence[PathLike] = (),
-    min_overlap_s: float = 30.0,
+    min_overlap_s: float | None = None,
     max_drift_ppm: float = STEEPEST_PPM,
     person: PathLike | Mapping[str, Any] | Person | None = None,
     walker: str | int | None = None,
@@ -198,7 +198,7 @@ def align(
         Calibration documents: plate corrections for the reference, a lag table for the alignment, all others for the
         wearables; paths, or names as ``insoles/fsr16_m``.
     min_overlap_s
-        Overlap (s) needed on a treadmill.
+        Overlap (s) needed on a treadmill. None: 30 s, or 32 contacts that match.
     max_drift_ppm
         Rate (ppm) by which a wearable's clock may be off. 250 is beyond every crystal; phones and cheap loggers take
         more (up to 5000), which the contacts then have to carry.

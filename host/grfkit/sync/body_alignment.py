@@ -390,9 +390,9 @@ def _doubts(
     if margin < gate.margin:
         advice = "record longer, or with a sensor nearer to the pelvis"
         reasons.append(f"{too_close('lag', margin, best.runner_up_s, gate.margin)}: {advice}")
-    if best.overlap_s < settings.shortest_overlap_s:
+    if best.overlap_s < settings.enough_overlap_s:
         reasons.append(
-            f"the records overlap by {best.overlap_s:.1f} s only ({settings.shortest_overlap_s:.0f} s needed): record"
+            f"the records overlap by {best.overlap_s:.1f} s only ({settings.enough_overlap_s:.0f} s needed): record"
             " longer, or ask for less with --min-overlap-s (min_overlap_s in Python)"
         )
     if float(follows.mean()) < gate.inliers or bool(np.any(~follows[:-1] & ~follows[1:])):

@@ -80,7 +80,7 @@ def search_body(
             for k in range(PHASES)
         ]
         courses = [unforetold(course, weights) for course in shifted if course is not None]
-        lags, nats = agreement_between(courses, left, shortest_s=0.5 * settings.shortest_overlap_s)
+        lags, nats = agreement_between(courses, left, shortest_s=0.5 * settings.enough_overlap_s)
         scored.append((float(rate), lags, nats - 0.5 * ((rate - 1.0) / (1e-6 * sd_ppm)) ** 2))
     start, end = max(s[1][0] for s in scored), min(s[1][-1] for s in scored)
     lags = np.arange(start, end + 1e-9, 1.0 / (PHASES * GRID_HZ)) - middle_s

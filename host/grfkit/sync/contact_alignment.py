@@ -26,11 +26,16 @@ from .track import Piece, Tracked, track
 SCANNED_RATE_PRIOR_PPM = 150.0
 """SD (ppm) of the rate about a scanned one: a scan's steps are 500 ppm apart, and the best is refined (reference
 design: 150 ppm for the refinement)."""
+BY_CONTACTS = ("insole", "imu")
+"""Devices whose overlap is judged by contacts; of landmarks and films less than the usual time was not measured."""
 SHORTEST_PLATE_OVERLAP_S = 5.0
 """Overlap (s) below which no lag is a candidate over plates: about one pass; chosen by hand."""
-TREADMILL_OVERLAP_SHARE = 0.5
-"""The same on a treadmill, as a share of the overlap that is needed: a lag with less is still a rival of the winner;
+SHORTEST_TREADMILL_OVERLAP_S = 5.0
+"""The same on a treadmill where contacts are asked and not seconds: a third of the 13 s in which a run has 32 contacts;
 chosen by hand."""
+TREADMILL_OVERLAP_SHARE = 0.5
+"""The same where seconds are asked, as a share of them: a lag with less is still a rival of the winner; chosen by
+hand."""
 PIECE_RATE_PRIOR_PPM = 30.0
 """SD (ppm) of a piece's rate about that of the whole record; chosen by hand, above the 12 ppm of a warm-up."""
 FREE_RATE_PPM = 1000.0
@@ -104,7 +109,11 @@ def align_contacts(pair: ContactPair) -> DeviceAlignment:
         count = min(reference.size, device.size)
         return nothing_to_align(f"the {who} shows {count} contacts only; there is nothing to match")
     settings, plates = pair.settings, pair.plates
-    shortest_s = SHORTEST_PLATE_OVERLAP_S if plates else settings.shortest_overlap_s * TREADMILL_OVERLAP_SHARE
+    if not plates and (_scans(pair) or pair.train.device_class not in BY_CONTACTS):
+        # every rate that is tried is one more chance of a coincidence
+        settings = settings.whatever_the_contacts()
+        pair = replace(pair, settings=settings)
+    shortest_s = SHORTEST_PLATE_OVERLAP_S if plates else _shortest_treadmill_overlap_s(settings)
     rate, findings = _start_rate(pair, shortest_s)
     rate_prior_ppm = _unscanned_prior_ppm(pair) if rate == 1.0 else SCANNED_RATE_PRIOR_PPM
     limits = Limits(pair.prior, rate, rate_prior_ppm, shortest_s, settings.swap_chance)
@@ -117,7 +126,9 @@ def align_contacts(pair: ContactPair) -> DeviceAlignment:
     if tracked is not None and (long or len(tracked.pieces) > 1 or best is None):
         return _from_pieces(pair, tracked, findings)
     if best is None:
-        return nothing_to_align("no lag gives the two records enough overlap")
+        return nothing_to_align(
+            f"no lag gives the two records enough overlap: none of less than {shortest_s:g} s is looked at"
+        )
     return _from_search(pair, best, limits, findings)
 
 
@@ -125,11 +136,23 @@ def _scatter_s(pair: ContactPair, best: BestLag) -> float:
     return gate_for(best, pair.settings, plates=pair.plates)[0].scatter_s(best.beat.step_s)
 
 
+def _shortest_treadmill_overlap_s(settings: AlignSettings) -> float:
+    """Return the overlap (s) below which no lag is a candidate on a treadmill."""
+    if settings.shortest_overlap_s is None:
+        return SHORTEST_TREADMILL_OVERLAP_S
+    return settings.shortest_overlap_s * TREADMILL_OVERLAP_SHARE
+
+
+def _scans(pair: ContactPair) -> bool:
+    """Return whether rates far off the nominal one are looked for, where the reference sees every contact."""
+    return pair.train.stamp_source == "index" or pair.settings.max_drift_ppm > STEEPEST_PPM
+
+
 def _start_rate(pair: ContactPair, shortest_s: float) -> tuple[float, list[str]]:
     """Return the rate to search around, scanned where stamps are sample counts, and a finding where it was."""
     counted = pair.train.stamp_source == "index"
     half_width = pair.settings.rate_scan if counted else 1e-6 * pair.settings.max_drift_ppm
-    if pair.plates or not (counted or pair.settings.max_drift_ppm > STEEPEST_PPM):
+    if pair.plates or not _scans(pair):
         return 1.0, []
     limits = Limits(pair.prior, shortest_overlap_s=shortest_s)
     rate = scan_rates(pair.reference, pair.train.contacts, limits, half_width=half_width)
@@ -220,7 +243,9 @@ def _from_pieces(pair: ContactPair, tracked: Tracked, findings: Sequence[str]) -
         margin=tracked.margin,
         margin_without_prior=min(tracked.margin, tracked.anchor.margin_without_prior),
     )
-    decision = decide(best, plates=False, overlap_s=overlap_s, prior=pair.prior, settings=pair.settings)
+    # contacts of several pieces are no evidence of one clock
+    settings = pair.settings if len(stretches) == 1 else pair.settings.whatever_the_contacts()
+    decision = decide(best, plates=False, overlap_s=overlap_s, prior=pair.prior, settings=settings)
     reasons += [*decision.reasons, *shoe_doubts(train), *stray_doubts(reference, train, segments, lag.lag_s)]
     if tracked.share < LEAST_FOLLOWED:
         reasons.append(f"only {100 * tracked.share:.0f} % of the record's half-minutes follow the clock found")

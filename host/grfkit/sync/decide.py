@@ -62,12 +62,25 @@ def decide(
     reasons = [*_margin_reasons(best, gate, margin, tight, plates), *mismatched, *_too_few(best, gate, tight)]
     if reasons and not mismatched:
         reasons[-1] += f": {ADVICE}"
-    if not plates and overlap_s < settings.shortest_overlap_s and not tight:
-        reasons.append(
-            f"the records overlap by {_floored(overlap_s)} s only ({settings.shortest_overlap_s:.0f} s needed): record"
-            " longer, or ask for less with --min-overlap-s (min_overlap_s in Python)"
-        )
+    if not plates and not tight:
+        reasons += _too_short(best, overlap_s, settings)
     return Decision(tuple(reasons), chance_wrong(margin), _deciding_prior_sd_s(best, gate, prior, settings))
+
+
+def _too_short(best: BestLag, overlap_s: float, settings: AlignSettings) -> list[str]:
+    """Return a reason where the records share too little time, and too few contacts in it."""
+    if overlap_s >= settings.enough_overlap_s:
+        return []
+    needed, only = f"{settings.enough_overlap_s:.0f} s needed", ""
+    if settings.shortest_overlap_s is None:
+        if best.matched >= settings.short_overlap_contacts:
+            return []
+        needed += f", or {settings.short_overlap_contacts} contacts"
+        only = f", in which {best.matched} contacts match"
+    return [
+        f"the records overlap by {_floored(overlap_s)} s only{only} ({needed}): record longer, or ask for less with"
+        " --min-overlap-s (min_overlap_s in Python)"
+    ]
 
 
 def preferred_elsewhere(best: BestLag, anywhere: BestLag | None, prior: Prior) -> list[str]:

@@ -95,7 +95,7 @@ def align_pair(
     BadInputError
         If one of them shows no contacts.
     """
-    settings = settings or AlignSettings()
+    settings = (settings or AlignSettings()).whatever_the_contacts()
     table = lags if lags is not None else _packaged_lags()
     first, second = _both(_streams(target), _streams(device), table)
     alignment = _aligned(first, second, prior, settings)

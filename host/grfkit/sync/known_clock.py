@@ -201,7 +201,7 @@ def _checked(
 ) -> _Checked:
     """Return what the contacts say: alone, as if nothing were stated, and else with the statement as a sure prior."""
     prior = Prior(offset_s=known.offset_s, sd_s=float(np.hypot(known.sd_s or 0.0, LEAST_PRIOR_SD_S)))
-    shortest_s = min(SHORTEST_CHECK_S, request.settings.shortest_overlap_s)
+    shortest_s = min(SHORTEST_CHECK_S, request.settings.enough_overlap_s)
     settings = request.settings.model_copy(update={"shortest_overlap_s": shortest_s})
     try:
         alone, led = (

@@ -16,6 +16,8 @@ from ..records.evidence import LEAST_CHANCE
 
 STEEPEST_PPM = 250.0
 """Rate (ppm) beyond which no crystal is off: chosen by hand above the +-100 ppm of a data sheet."""
+ENOUGH_OVERLAP_S = 30.0
+"""Overlap (s) that is enough on a treadmill, however few contacts it holds; the reference design."""
 MOST_PPM = 5000.0
 """Largest rate (ppm) that can be allowed: the clocks of phones and of RC oscillators are within 0.5 %."""
 
@@ -85,7 +87,12 @@ class AlignSettings(BaseModel):
     treadmill_wrong, overground_wrong
         The chance of being a step or more wrong, by margin.
     shortest_overlap_s
-        Overlap (s) needed on a treadmill; the reference design.
+        Overlap (s) needed on a treadmill, whatever the gait. None: ``ENOUGH_OVERLAP_S``, or ``short_overlap_contacts``.
+    short_overlap_contacts
+        Contacts that have to match where the records overlap by less than ``ENOUGH_OVERLAP_S``: contacts tell one step
+        from the next, and a run has 80 of them in 30 s where a slow walk has 35. Twice the 16 that a stretch needs to
+        show that samples were lost in it, so that every accepted record is asked; measured by the benchmark's part
+        ``overlaps``.
     rate_prior_ppm
         SD (ppm) of the prior on a crystal's rate; the reference design.
     rate_scan
@@ -111,10 +118,20 @@ class AlignSettings(BaseModel):
     body: Gate = Gate(margin=25.0, per_contact=0.0, inliers=0.7, residual_s=0.05, contacts=3)
     treadmill_wrong: WrongStepModel = WrongStepModel(scale=1.1, nats=2.9, floor=LEAST_CHANCE)
     overground_wrong: WrongStepModel = WrongStepModel(scale=1.1, nats=2.9, floor=LEAST_CHANCE)
-    shortest_overlap_s: float = Field(default=30.0, ge=5.0, lt=1e5)
+    shortest_overlap_s: float | None = Field(default=None, ge=5.0, lt=1e5)
+    short_overlap_contacts: int = Field(default=32, ge=18)
     rate_prior_ppm: float = 60.0
     rate_scan: float = 0.015
     max_drift_ppm: float = Field(default=STEEPEST_PPM, ge=0.0, le=MOST_PPM)
     swap_chance: float = Field(default=1e-3, gt=0.0, lt=1.0)
     long_record_s: float = 900.0
     prior_relaxes_below_steps: float = 0.3
+
+    @property
+    def enough_overlap_s(self) -> float:
+        """Return the overlap (s) that is enough on a treadmill, however few contacts it holds."""
+        return ENOUGH_OVERLAP_S if self.shortest_overlap_s is None else self.shortest_overlap_s
+
+    def whatever_the_contacts(self) -> AlignSettings:
+        """Return the same settings with the overlap asked in seconds: of what was never measured with less."""
+        return self.model_copy(update={"shortest_overlap_s": self.enough_overlap_s})

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grfkit.arrays import Floats
+from grfkit.signals.contacts import Contacts
 from grfkit.simulate.balance import Balance
 from grfkit.simulate.clocks import TrueClock, draw_clock, draw_received
 from grfkit.simulate.conditions import Condition, draw_situation, load_family
@@ -21,6 +22,7 @@ from grfkit.simulate.settings import Settings, default_settings, draw
 from grfkit.simulate.world import FOOT_M, World
 from grfkit.units import G
 
+_FOOT = np.asarray([1, 0, -1])  # the lab's 0 right, 1 left, -1 unknown
 _GRID_HZ = 50.0
 """Rate of the grid on which an event is lost with its packet: a packet is longer. Chosen by hand."""
 
@@ -108,6 +110,21 @@ def simulate_events(condition: Condition, seed: int, settings: Settings | None =
         if name != "landmarks"
     }
     return EventTrial(reference, plan.reference_s, wearables, steps, family.name)
+
+
+def contacts(table: EventTable, length_s: float) -> Contacts:
+    """Return an event table as the estimator takes it."""
+    # jitter may have changed the order
+    order = np.argsort(table.onset_s, kind="stable")
+    start = min(0.0, float(table.onset_s.min())) if table.onset_s.size else 0.0
+    end = max(length_s, float(table.onset_s.max()) + 0.01) if table.onset_s.size else length_s
+    return Contacts(
+        table.onset_s[order],
+        (table.onset_s + table.contact_s)[order],
+        table.impulse_n_s[order],
+        _FOOT[table.side[order].astype(int)].astype(np.int64),
+        np.asarray([[start, end]]),
+    )
 
 
 def _with_jumps(

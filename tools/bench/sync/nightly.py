@@ -15,30 +15,14 @@ from grfkit.sync.contact_alignment import ContactPair, align_contacts
 from grfkit.sync.contact_events import DeviceTrain
 from grfkit.sync.settings import AlignSettings
 
+from .chances import reliability, upper_bound
 from .event_courses import draw_courses, labelled, measured
-from .events import EventStream, EventTable, EventTrial, simulate_events
-from .tables import reliability, upper_bound
+from .events import EventStream, EventTrial, contacts, simulate_events
 from .trials import WRONG_S
 
-_FOOT = np.asarray([1, 0, -1])  # the lab's 0 right, 1 left, -1 unknown
 _SETTINGS = AlignSettings()
 LAPS = "overground, no jumps"
 """Name of the surface on which nothing but laps over plates tells the lag."""
-
-
-def contacts(table: EventTable, length_s: float) -> Contacts:
-    """Return an event table as the estimator takes it."""
-    # jitter may have changed the order
-    order = np.argsort(table.onset_s, kind="stable")
-    start = min(0.0, float(table.onset_s.min())) if table.onset_s.size else 0.0
-    end = max(length_s, float(table.onset_s.max()) + 0.01) if table.onset_s.size else length_s
-    return Contacts(
-        table.onset_s[order],
-        (table.onset_s + table.contact_s)[order],
-        table.impulse_n_s[order],
-        _FOOT[table.side[order].astype(int)].astype(np.int64),
-        np.asarray([[start, end]]),
-    )
 
 
 def trains(trial: EventTrial, seed: int, wearable: str, *, plates: bool) -> tuple[Contacts, Contacts]:

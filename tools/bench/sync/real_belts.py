@@ -38,6 +38,8 @@ TRUTH_UNTIL_S = {"Sub06_CSStiffKnee": 48.0}
 """Where a walk breaks (sensors' time, s), after which its reference lags are not sure (SOURCE.md)."""
 LATER_S = 5.0
 """Time (s) by which a sensor on the body began later than the belts, at the most."""
+WINDOWS, WINDOW_S, ONE_CLOCK_S = 6, (14.0, 29.5), 0.02
+"""Short references cut out of each walk whose belts agree to so many seconds, and the range of their lengths (s)."""
 FALSE_START_S, FALSE_PPM, SEED = 30.0, 50.0, 20261202
 """Range of the false clocks' offsets (s) and rates (ppm), and their seed."""
 
@@ -204,6 +206,30 @@ def body(
     return outcomes, belts
 
 
+def short_windows(folder: Path) -> list[Outcome]:
+    """Return what becomes of both shoes against half a minute or less of both belts, where these are on one clock."""
+    outcomes, rng = [], np.random.default_rng(SEED)
+    for walk, clock in zip(walks(folder), false_clocks()):
+        if abs(walk.lags_s[0] - walk.lags_s[1]) > ONE_CLOCK_S:
+            continue
+        trial, lag_s = walk.trial, float(np.mean(walk.lags_s))
+        shoes_of = {f"imu_{side}": sensor(trial, f"toes_{side[0]}", side, clock) for side in SIDES}
+        last_s = min(float(trial.time_s[-1]), TRUTH_UNTIL_S.get(trial.name, np.inf))
+        for _ in range(WINDOWS):
+            length_s = float(rng.uniform(*WINDOW_S))
+            start_s = float(rng.uniform(0.0, last_s - length_s))
+            within = np.flatnonzero((trial.time_s >= start_s) & (trial.time_s < start_s + length_s))
+            reference = {f"belt_{side}": belt(trial, side).isel(time=within) for side in SIDES}
+            found = align_device(reference, shoes_of, surface="treadmill", accept_refused=True).clock_map
+            error_ms = np.asarray([np.nan])
+            if found.segments:
+                error_ms = 1e3 * (found.apply(clock.false_s(trial.time_s[within] + lag_s)) - trial.time_s[within])
+            name = f"{trial.name} {start_s:.0f}+{length_s:.0f} s"
+            error, worst = float(np.nanmean(error_ms)), float(np.nanmax(np.abs(error_ms)))
+            outcomes.append(Outcome(name, trial.participant, "both", found, error, worst))
+    return outcomes
+
+
 def belts_sentence(belts: list[BeltsOutcome]) -> str:
     """Return in words which belts were told to be on two clocks, and which should have been."""
     shifted = [b for b in belts if abs(b.true_ms) >= TOLD_MS]
@@ -221,6 +247,9 @@ def rows() -> list[dict[str, str]]:
     """Return the rows of the benchmark's table of real recordings."""
     folder = DATA / FOLDER
     table = [{"what": "Real belts and shoes, each on a false clock", "result": sentence(figures(shoes(folder)))}]
+    low, high = WINDOW_S
+    what = f"Real belts and both shoes, windows of {low:g} to {high:g} s of walks whose belts are on one clock"
+    table.append({"what": what, "result": sentence(figures(short_windows(folder)))})
     belts: list[BeltsOutcome] = []
     for place in SENSORS_OF:
         outcomes, belts = body(folder, place)
@@ -283,6 +312,8 @@ def main() -> None:
     """Print every stream and the row."""
     outcomes = shoes(DATA / FOLDER, told=lambda outcome: print(line(outcome), flush=True))
     print(sentence(figures(outcomes)))
+    outcomes = short_windows(DATA / FOLDER)
+    print(*(line(outcome) for outcome in outcomes), "windows: " + sentence(figures(outcomes)), sep="\n")
     for place in SENSORS_OF:
         outcomes, belts = body(DATA / FOLDER, place, told=lambda outcome: print(line(outcome), flush=True))
         print(place, sentence(figures(outcomes)))

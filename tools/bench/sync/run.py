@@ -22,7 +22,7 @@ from grfkit.simulate.conditions import Condition
 from grfkit.sync import AlignSettings
 
 from .. import harness
-from . import known, pairs, real, sessions, speed
+from . import known, overlaps, pairs, real, sessions, speed
 from .nightly import nightly
 from .tables import markdown, summary
 from .trials import run_trial
@@ -34,7 +34,11 @@ SEEDS = {
     "known": 27_000_000,
     "pairs": 28_000_000,
     "sessions": 29_000_000,
+    "overlaps": 44_000_000,
 }
+
+PARTS = ("trials", "speed", "real", "known", "pairs", "sessions", "overlaps")
+"""What a run measures, the nightly trials aside."""
 
 Job = tuple[str, dict[str, Any], int, dict[str, Any]]
 
@@ -153,9 +157,9 @@ def join(figures: dict[str, Any], others: list[dict[str, Any]]) -> None:
     SystemExit
         If a run was of other seeds, or a part stands in two of them.
     """
-    parts = ("trials", "nightly", "speed", "real", "known", "pairs", "sessions")
+    parts = ("nightly", *PARTS)
     for other in others:
-        if other["seeds"] != figures["seeds"]:
+        if any(figures["seeds"].get(part) != seed for part, seed in other["seeds"].items()):
             sys.exit(f"commit {other['machine']['commit']} ran other seeds: its figures cannot be joined")
         for part in [part for part in parts if part in other]:
             if part in figures:
@@ -176,9 +180,10 @@ def main() -> None:
         "--skip",
         nargs="*",
         default=[],
-        choices=["trials", "speed", "real", "known", "pairs", "sessions"],
+        choices=PARTS,
         help="parts to leave out",
     )
+    parser.add_argument("--only", nargs="+", default=PARTS, choices=PARTS, help="parts to run, the others left out")
     parser.add_argument(
         "--join",
         nargs="*",
@@ -204,9 +209,12 @@ def main() -> None:
         "sessions": lambda: sessions.measure(
             max(2, round(0.2 * request.trials)), max(1, round(0.1 * request.decoys)), SEEDS["sessions"], request.jobs
         ),
+        "overlaps": lambda: overlaps.measure(
+            request.trials, max(2, round(0.6 * request.trials)), SEEDS["overlaps"], request.jobs
+        ),
     }
     for name, part in parts.items():
-        if name not in request.skip:
+        if name in request.only and name not in request.skip:
             print(f"{name} ...", file=sys.stderr)
             figures[name] = part()
     join(figures, [json.loads(path.read_text(encoding="utf-8")) for path in request.join])

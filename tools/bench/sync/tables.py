@@ -2,44 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
-from . import known, pairs, sessions
+from . import known, overlaps, pairs, sessions
+from .chances import reliability, upper_bound
 
 _SMALL = 0.1
 """Figures below it are printed with significant digits, others with decimals."""
-
-
-def upper_bound(wrong: int, accepted: int) -> float | None:
-    """Return the one-sided 95 % upper bound of a rate (Clopper-Pearson); None without trials."""
-    if accepted == 0:
-        return None
-    # beta(k + 1, n - k): the rate at which k or fewer wrong of n have a chance of 5 %
-    return 1.0 if wrong >= accepted else float(stats.beta.ppf(0.95, wrong + 1, accepted - wrong))
 
 
 def percentile(values: list[float | None], q: float) -> float | None:
     """Return a percentile of the known values, None if there is none."""
     finite = [v for v in values if v is not None and np.isfinite(v)]
     return float(np.percentile(finite, q)) if finite else None
-
-
-def reliability(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return stated against observed chance of being wrong, by stated chance, of accepted and refused alike."""
-    edges = [0.0, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.01]
-    judged = [r for r in rows if r.get("p_wrong") is not None and r.get("wrong") is not None]
-    table = []
-    for low, high in itertools.pairwise(edges):
-        part = [r for r in judged if low <= r["p_wrong"] < high]
-        if part:
-            wrong = sum(bool(r["wrong"]) for r in part)
-            stated = float(np.mean([r["p_wrong"] for r in part]))
-            table.append({"stated": stated, "observed": wrong / len(part), "trials": len(part), "wrong": wrong})
-    return table
 
 
 def group(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -172,6 +149,8 @@ def markdown(figures: dict[str, Any]) -> str:
         lines += pairs.markdown(figures["pairs"])
     if "sessions" in figures:
         lines += sessions.markdown(figures["sessions"], upper_bound)
+    if "overlaps" in figures:
+        lines += overlaps.markdown(figures["overlaps"])
     return "\n".join(lines) + "\n"
 
 
