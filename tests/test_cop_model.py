@@ -244,7 +244,7 @@ def test_the_page_says_by_person_and_direction_what_the_scores_say(windows: Stan
     page = page_of(scores)
     assert (tmp_path / "proof.html").read_text(encoding="utf-8").replace("\u2212", "-").endswith(page)
     for person in found.participants:
-        for method in ("ridge, as grf-train fits it", "mean curve", "mean curve of the known speed"):
+        for method in ("grf-train: ridge", "mean curve", "mean curve of the known speed"):
             of = scores["methods"][method]["participants"][person]
             for direction in ("along", "across", "distance"):
                 cell = f"{of[direction]['median']:.1f}<small>p95 {of[direction]['p95']:.1f}</small>"

@@ -23,6 +23,7 @@ from ..records.stance_set import StanceSet
 from ..stats.compare import DRAWS, paired, with_holm
 from .methods import ChosenMethod, NetworkMethod
 from .personal_folds import TrainedMethod
+from .recipe_methods import as_trained
 
 ALWAYS = ("kernel ridge",)
 """Compared whether named or not where windows are stances; mean curves and ridge are among the baselines anyway."""
@@ -60,7 +61,7 @@ def compared_methods(names: str | Sequence[str], recipe: Recipe, data: StanceSet
 def _method(name: str, recipe: Recipe) -> TrainedMethod:
     if name in METHODS:
         # baselines have a ridge and a mean curve of their own
-        return ChosenMethod(f"grf-train: {name}", recipe.train, name)
+        return ChosenMethod(as_trained(name), recipe.train, name)
     if name not in preset_names():
         settings = recipe.network if recipe.network.get("name") == name else {"name": name}
         return NetworkMethod(name, Recipe(network=settings).network_config(), recipe.train, recipe.seeds)

@@ -25,7 +25,7 @@ def as_trained(method: str) -> str:
     It may be another one: the best of its family (ridge on all channels, or of landmarks on their motion alone),
     balanced over strides where that errs less.
     """
-    return f"{method}, as grf-train fits it"
+    return f"grf-train: {method}"
 
 
 def network_methods(recipe: Recipe, regimes: Sequence[Regime] = ()) -> tuple[TrainedMethod, ...]:

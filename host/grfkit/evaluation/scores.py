@@ -162,7 +162,7 @@ def _labels(predictions: Predictions, name: str) -> NDArray[np.str_]:
     if name in ("condition", "surface", "side"):
         return predictions.per_stance(name)
     # measured speeds differ in the last digits; a decimal makes them strata
-    values = np.round(predictions.scalar(name), 1)
+    values = np.round(predictions.scalar(name), 1) + 0.0  # no -0 beside 0
     return np.asarray([f"{v:g}" if np.isfinite(v) else "" for v in values])
 
 

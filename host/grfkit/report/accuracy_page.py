@@ -43,7 +43,7 @@ def render_accuracy_report(evaluation: Evaluation) -> str:
     method = evaluation["headline"]
     return page(
         "accuracy.html",
-        title=f"{method}: errors for people left out of the training",
+        title=f"{_title_of(evaluation, method)}: errors for people left out of the training",
         headline=headline(evaluation),
         facts=_facts(evaluation),
         sections=[_section(evaluation, name) for name in evaluation["axes"]],
@@ -58,6 +58,10 @@ def render_accuracy_report(evaluation: Evaluation) -> str:
         contacts_drawn=contacts_drawn(evaluation),
         facts_of_people=feature_section(evaluation),
     )
+
+
+def _title_of(evaluation: Evaluation, method: str) -> str:
+    return "Methods side by side" if evaluation.get("comparison") else method
 
 
 def write_accuracy_report(path: PathLike, evaluation: Evaluation, *, force: bool = False) -> None:

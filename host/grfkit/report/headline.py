@@ -133,9 +133,13 @@ def headline(evaluation: Evaluation) -> Headline:
     main = "vgrf" if "vgrf" in axes else axes[0]
     by_axis = {name: standing(evaluation, name) for name in axes}
     text = _of_several(evaluation, main, axes) or _text(evaluation, main, by_axis)
+    # the first words may name the best of several methods, while the lines and the figures are of the last one
+    of = f"Of {evaluation['headline']}, the last that was named: " if _of_several(evaluation, main, axes) else ""
     # of several axes the other ones, of a single one the figures behind the headline
     rest = [axis_words(evaluation, name) for name in axes if name != main] or [_figures(evaluation, main)]
-    return Headline(text, _verdict(evaluation, by_axis), (" ".join(rest), _people(evaluation, main), _how(evaluation)))
+    return Headline(
+        text, _verdict(evaluation, by_axis), (of + " ".join(rest), _people(evaluation, main), _how(evaluation))
+    )
 
 
 def axis_words(evaluation: Evaluation, axis: str) -> str:

@@ -12,6 +12,7 @@ from ..arrays import PathLike
 from .html import page, write_page
 from .numbers import fixed, size
 from .panel import LegendKey, Panel, axis, legend
+from .words import without_programs
 
 _MOST_LEFT_OUT = 12
 """Blows left out that are named one by one; chosen by eye."""
@@ -41,7 +42,7 @@ def render_lag_report(document: Mapping[str, Any], recordings: Sequence[Mapping[
                 f"{e['rate_hz_min']:g} to {e['rate_hz_max']:g} Hz",
                 fixed(1e3 * e["lag_s"], 1, "ms"),
                 fixed(1e3 * e["sd_s"], 1, "ms"),
-                e["source"],
+                without_programs(e["source"]),
             )
             for e in document["entries"]
         ],

@@ -15,7 +15,7 @@ from .numbers import DASH, HALF_DIGIT_S, chance, count, duration, fixed, has_val
 
 Group = list[StreamEvidence]
 
-_TOOLS = re.compile(r"tools/\w+\.py(?:, | )")
+_TOOLS = re.compile(r":? tools/\w+\.py,?")
 """Programs that made a document of lags: of use to whoever changes the document, not to whoever reads a page."""
 # Shown without words beside the ppm: below half of the last digit printed
 _NO_DRIFT_PPM = 0.05
@@ -301,6 +301,11 @@ def doctor_in_words(findings: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(sentences)
 
 
+def without_programs(source: str) -> str:
+    """Return where a lag came from, without the programs of the repository that took it from there."""
+    return _TOOLS.sub("", source)
+
+
 def remarks(clock_map: ClockMap) -> list[str]:
     """Return the map's own remarks: swapped feet, a turned sign, findings, the source of the lag."""
     sentences = []
@@ -310,5 +315,5 @@ def remarks(clock_map: ClockMap) -> list[str]:
         sentences.append("The signal's sign was turned to fit.")
     sentences += clock_map.findings
     if clock_map.lag_source:
-        sentences.append(f"Sensor lag: {_TOOLS.sub('', clock_map.lag_source)}")
+        sentences.append(f"Sensor lag: {without_programs(clock_map.lag_source)}")
     return sentences

@@ -151,7 +151,7 @@ export class StanceChart {
       bands: [{ series: [2 * SHOWN + 2, 2 * SHOWN + 1], fill: () => css(`--${side}-band`) }],
       scales: { x: { time: false, auto: false, range: [0, 100] }, y: { auto: false, range: (u, a, b) => [a ?? 0, b ?? 1] } },
       axes: [
-        axis({ size: 24, space: 30, values: (u, splits) => splits.map((at) => `${at} %`) }),
+        axis({ size: 24, space: 40, values: (u, splits) => splits.map((at) => `${at} %`) }),
         axis({ size: 48, space: 28, values: (u, splits) => splits.map(short) }),
       ],
     }, data, element));
