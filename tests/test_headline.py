@@ -124,3 +124,13 @@ def test_page_terminal_and_card_say_the_same() -> None:
     for person in "abcdef":
         assert f"{person}: mean measured and estimated curve" in page
     assert "active peak: bias" in page, "a Bland-Altman plot"
+
+
+def test_lines_beneath_the_best_of_several_say_of_whom_they_are() -> None:
+    told = evaluation({"baseline 0": [b + s for b, s in zip(BASE, STEPS)], MINE: BASE})
+    assert not headline(told).lines[0].startswith("Of ")
+    ranks = [{"method": "baseline 0", "rmse_bw": 0.2}, {"method": MINE, "rmse_bw": 0.25}]
+    told["comparison"] = {"axes": {"vgrf": {"ranks": ranks, "pairs": []}}}
+    found = headline(told)
+    assert found.text.startswith("baseline 0 errs least")
+    assert found.lines[0].startswith(f"Of {MINE}, the last that was named: ")

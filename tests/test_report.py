@@ -21,6 +21,7 @@ from grfkit.report import BatchRow, batch_row, render_batch_report, render_sync_
 from grfkit.report.decimate import curve, envelope, ordered
 from grfkit.report.numbers import chance, duration, fixed, milliseconds, percent, seconds
 from grfkit.report.panel import axis
+from grfkit.report.words import without_programs
 
 STEP_S = 0.36
 
@@ -266,6 +267,16 @@ def test_a_partly_aligned_page_says_whether_anything_is_written() -> None:
 )
 def test_a_row_of_a_table_is_told_of_columns(text: str, expected: str) -> None:
     assert as_columns(text) == expected
+
+
+def test_where_a_lag_came_from_is_told_without_programs_of_the_repository() -> None:
+    source = (
+        "simulated: tools/fit_lags.py, training seeds 5-9; between_sd_s: tools/lag_spread.py, 48 simulators (n 166)"
+    )
+    assert without_programs(source) == "simulated training seeds 5-9; between_sd_s 48 simulators (n 166)"
+    assert without_programs("+1.2 ms to walking (simulated: tools/fit_lag_transfers.py)") == (
+        "+1.2 ms to walking (simulated)"
+    )
 
 
 def test_the_page_of_a_row_names_columns_and_the_page_of_a_trial_options() -> None:
