@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -18,14 +19,17 @@ import numpy as np
 import pytest
 
 from bundle_models import Small, need_compiler, need_tensorflow, small
+from grfkit.deploy.manifest import CREEP_SETTINGS, _as_written
 from grfkit.deploy.render import _in_comment as in_comment
 from grfkit.deploy.tflite_file import TfliteFile
 from grfkit.deploy.verify import verify_bundle
 from grfkit.deploy.verify_c import arrays_that_differ
 from grfkit.deploy.verify_files import check_files
 from grfkit.errors import BadInputError, RefusedError
+from grfkit.gait.causal import causal_settings
 from grfkit.runtime.bundle import load_bundle
 from grfkit.runtime.bundle_files import read_sums, sums_text
+from grfkit.runtime.manifest import Detector
 
 verify = partial(verify_bundle, boards=None)
 
@@ -509,3 +513,16 @@ def test_figures_that_contradict_each_other_are_refused(copy: Path, change: Call
     sign_again(copy, change)
     with pytest.raises(RefusedError, match=said):
         verify(copy)
+
+
+def test_a_bundle_from_before_creeping_cells_states_nothing_of_them_or_all() -> None:
+    contacts = asdict(causal_settings(100.0))
+    today = Detector(rate_hz=100.0, source="insole", contacts=contacts, buffer={})
+    before = {name: value for name, value in contacts.items() if name not in CREEP_SETTINGS}
+    assert len(before) == len(contacts) - len(CREEP_SETTINGS)
+    old = today.model_copy(update={"contacts": before})
+    assert _as_written(today, old) == old
+    part = today.model_copy(update={"contacts": before | {"slack_q6": 24}})
+    other = today.model_copy(update={"contacts": before | {"firm_q8": 60}})
+    for stated in (part, other):
+        assert _as_written(today, stated) != stated

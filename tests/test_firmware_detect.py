@@ -56,6 +56,9 @@ def _settings(draw) -> CausalSettings:
         least_span=draw(st.integers(1, 300)),
         firm_q8=draw(st.integers(0, 63)),
         linger=draw(st.integers(0, 30)),
+        slack_q6=draw(st.integers(0, 63)),
+        creep=draw(st.integers(0, 20)),
+        swing=draw(st.integers(0, 200)),
     )
 
 
@@ -80,7 +83,8 @@ def _loads(draw) -> np.ndarray:
 @given(_loads(), _settings())
 @example(np.full(50, MISSING, dtype=np.int64), QUICK)
 @example(
-    np.tile(np.r_[np.full(16, -LARGEST), np.full(16, LARGEST)], 6), CausalSettings(3, 2, 0, 0, 63, 63, 1, 1, 0, 0, 1)
+    np.tile(np.r_[np.full(16, -LARGEST), np.full(16, LARGEST)], 6),
+    CausalSettings(3, 2, 0, 0, 63, 63, 1, 1, 0, 0, 1, 63, 0, 63),
 )
 def test_events_are_those_of_both_python_detectors(library, load, settings):
     found = _events_c(library, load, settings)

@@ -72,20 +72,20 @@ def test_stream_and_record_give_the_same_bytes(seed: int, kind: str, losses: int
     one = CausalSettings(
         shift, block, 5, 7, int(rng.integers(off, 60)), off, int(rng.integers(1, 6)), int(rng.integers(1, 9)),
         int(rng.integers(0, 200)), int(rng.integers(0, 5)), int(rng.integers(1, 500)), int(rng.integers(0, 64)),
-        int(rng.integers(0, 30)),
+        int(rng.integers(0, 30)), int(rng.integers(0, 64)), int(rng.integers(0, 20)), int(rng.integers(0, 200)),
     )  # fmt: skip
     assert streamed(load, one).tobytes() == contacts_causal(load, 100.0, one).tobytes()
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_state_stays_within_32_bits_at_the_largest_samples(sign: int) -> None:
-    one = CausalSettings(3, 2, 5, 7, 63, 63, 1, 1, 0, 0, 1)
+    one = CausalSettings(3, 2, 5, 7, 63, 63, 1, 1, 0, 0, 1, 63, 0, 63)
     detector = CausalContacts(one)
     worst = 0
     for k in range(400):
         detector.push(sign * LARGEST if k // 20 % 2 else -sign * LARGEST)
         held = [detector._sum, detector._low, detector._high, detector._on, detector._off]
-        worst = max(worst, *(abs(v) for v in held), (detector._high - detector._low) * one.on_q8)
+        worst = max(worst, *(abs(v) for v in held), (detector._high - detector._low) * max(one.on_q8, one.slack_q6))
     assert worst < 2**31
     with pytest.raises(BadInputError, match="2\\^21"):
         detector.push(LARGEST + 1)
@@ -124,6 +124,37 @@ def test_a_shoe_that_presses_on_the_foot_in_the_air_is_no_contact(rate_hz: float
         offset = detector_offset(seen, found, within_s=0.05)
         whole = (offset.missed, offset.extra) == (0, 0) and abs(offset.to_median_ms) < 30
         assert whole == right
+
+
+@pytest.mark.parametrize("rate_hz", [50.0, 100.0, 200.0, 500.0])
+def test_a_toe_off_of_cells_that_creep_is_where_the_load_fell(rate_hz: float) -> None:
+    """A third of the load stays after toe-off and is gone when the foot lands: toe-off is early by the fall alone."""
+    time, load, ic, to = running(rate_hz, seconds=20.3)
+    for end in to:
+        swing = (time - end) / 0.46
+        inside = (swing > -0.06) & (swing < 1)
+        load[inside] = np.maximum(load[inside], 0.32 * 1600 * (1 - np.clip(swing[inside], 0, 1) ** 3))
+    seen = ContactTimes(ic[ic > 3], to[ic > 3], "truth")
+    one = causal_settings(rate_hz, least_span=64)
+    for told, right in ((one, True), (replace(one, slack_q6=0), False)):
+        found = contact_times(contacts_causal(as_counts(load), rate_hz, told), time, told, longest_s=0.7)
+        offset = detector_offset(seen, found, within_s=0.05)
+        assert (offset.missed, offset.extra - (found.ic_s < 2.9).sum()) == (0, 0)
+        assert (abs(offset.to_median_ms) < 50) == right
+
+
+@pytest.mark.parametrize("toes_s", [0.15, 0.25])
+def test_toes_that_stand_on_at_a_third_of_the_load_stand(toes_s: float) -> None:
+    """The same lingering before a swing that a leg is able to: the foot was on the ground."""
+    time = np.arange(0, 30.0, 0.01)
+    phase = time % 1.1
+    load = np.where(phase < 0.4, 800.0, np.where(phase < 0.4 + toes_s, 0.3 * 800, 0.0))
+    one = causal_settings(100.0, least_span=64)
+    for told in (one, replace(one, slack_q6=0)):
+        found = contact_times(contacts_causal(as_counts(load), 100.0, told), time, told, longest_s=2.0)
+        assert found.size > 20
+        # a step of the load is seen to a sample at either end
+        np.testing.assert_allclose(found.contact_s, 0.4 + toes_s, atol=0.02)
 
 
 def test_events_are_known_only_after_they_happened_and_alternate() -> None:

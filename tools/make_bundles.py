@@ -10,7 +10,8 @@ zero on people left out (``python tools/bench accuracy --only lab``). Scaling ev
 help here, where it does for landmarks.
 
 ``--again`` trains nothing: the bundles that lie there are written anew with today's texts, C and runtime, their
-weights and golden windows as they are, and are verified on every board. Do that after a change of
+weights and golden windows as they are (a contact detector that states no rule for cells that creep gets it), and are
+verified on every board. Do that after a change of
 ``firmware_models/runtime`` or of ``host/grfkit/deploy/templates``.
 """
 

@@ -45,7 +45,7 @@ static grf_detect_settings_t detector(const int32_t *s)
     grf_detect_settings_t one = {(uint8_t)s[0],  (uint8_t)s[1],  (uint8_t)s[2],  (uint8_t)s[3],
                                  (uint8_t)s[4],  (uint8_t)s[5],  (uint16_t)s[6], (uint16_t)s[7],
                                  (uint32_t)s[8], (uint32_t)s[9], s[10],          (uint8_t)s[11],
-                                 (uint32_t)s[12]};
+                                 (uint32_t)s[12], (uint8_t)s[13], (uint32_t)s[14], (uint32_t)s[15]};
     return one;
 }
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "calibrate.cop": "calibrate.cop",
     "calibrate.pressure": "calibrate.pressure",
     "edge.choice": "edge.choice",
+    "edge.contacts": "edge.contacts",
     "edge.levels": "edge.levels",
     "edge.shipped": "edge.shipped",
     "edge.size": "edge.size",

@@ -27,7 +27,7 @@ const grf_channel_t grf_bilstm_simulated_columns[GRF_BILSTM_SIMULATED_COLUMNS] =
 };
 
 const grf_detect_settings_t grf_bilstm_simulated_contacts = {
-    .block_shift = 4, .bridge = 2, .confirm_off = 3, .confirm_on = 1, .firm_q8 = 56, .high_shift = 5, .least_span = 64, .linger = 6, .low_shift = 7, .off_q8 = 38, .on_q8 = 38, .smooth_shift = 0, .warmup = 150
+    .block_shift = 4, .bridge = 2, .confirm_off = 3, .confirm_on = 1, .creep = 12, .firm_q8 = 56, .high_shift = 5, .least_span = 64, .linger = 6, .low_shift = 7, .off_q8 = 38, .on_q8 = 38, .slack_q6 = 24, .smooth_shift = 0, .swing = 33, .warmup = 150
 };
 
 const grf_stance_settings_t grf_bilstm_simulated_buffer = {

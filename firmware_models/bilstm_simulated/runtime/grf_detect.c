@@ -3,6 +3,10 @@
 #include <string.h>
 
 enum { SEEKING = 0, FLIGHT = 1, CONTACT = 2 };
+/* the flight before or in a contact: not seen, seen from its begin, or shorter than a leg swings */
+enum { UNSEEN = 0, SEEN = 1, SHORT = 2 };
+/* the load: above the slack level, below since it fell there in this contact, or since before it */
+enum { ABOVE = 0, FALLEN = 1, EARLIER = 2 };
 
 void grf_detect_start(grf_detect_t *detect)
 {
@@ -10,6 +14,7 @@ void grf_detect_start(grf_detect_t *detect)
     detect->on = INT32_MAX;
     detect->off = -INT32_MAX;
     detect->firm = INT32_MAX;
+    detect->slack = -INT32_MAX;
 }
 
 /* Where between two values a level lies, in 1/256; 0 where it was passed before. */
@@ -69,6 +74,8 @@ static int lose(grf_detect_t *detect, uint32_t now, grf_event_t *event)
     uint8_t was = detect->state;
     detect->above = detect->below = detect->firmly = detect->loose = 0;
     detect->state = SEEKING;
+    detect->flight = UNSEEN;
+    detect->slackened = ABOVE;
     return was == CONTACT ? tell(event, GRF_LOST, 0, now, now) : 0;
 }
 
@@ -96,6 +103,43 @@ static void compare(grf_detect_t *detect, int32_t before, uint32_t now)
         detect->loose_fraction = crossing(before, sum, detect->firm);
         detect->loose_at = now;
     }
+    if (sum >= detect->slack) {
+        detect->slackened = ABOVE;
+    } else if (detect->slackened == ABOVE) {
+        detect->slackened = FALLEN;
+        detect->slack_fraction = crossing(before, sum, detect->slack);
+        detect->slack_at = now;
+    }
+}
+
+/* Begins a contact. */
+static int land(const grf_detect_settings_t *settings, grf_detect_t *detect, uint32_t now, grf_event_t *event)
+{
+    int quick = detect->firm_at - detect->on_at <= 2u * settings->linger;
+    uint32_t at = quick ? detect->on_at : detect->firm_at;
+    detect->state = CONTACT;
+    detect->flight = detect->flight == SEEN && at < detect->left_at + settings->swing ? SHORT : UNSEEN;
+    if (detect->slackened != ABOVE) {
+        detect->slackened = EARLIER;
+    }
+    return tell(event, GRF_IC, quick ? detect->on_fraction : detect->firm_fraction, at, now);
+}
+
+/* Begins a flight; of a contact it tells where it ended, earlier where cells creep. */
+static int leave(const grf_detect_settings_t *settings, grf_detect_t *detect, int left, uint32_t now,
+                 grf_event_t *event)
+{
+    uint32_t at = left ? detect->off_at : detect->loose_at;
+    uint8_t was = detect->state;
+    int crept = detect->flight == SHORT && detect->slackened == FALLEN && detect->slack_at + settings->creep < at;
+    detect->state = FLIGHT;
+    detect->flight = SEEN;
+    detect->left_at = at;
+    if (was != CONTACT) {
+        return 0;
+    }
+    return crept ? tell(event, GRF_TO, detect->slack_fraction, detect->slack_at, now)
+                 : tell(event, GRF_TO, left ? detect->off_fraction : detect->loose_fraction, at, now);
 }
 
 static int judge(const grf_detect_settings_t *settings, grf_detect_t *detect, int32_t before, grf_event_t *event)
@@ -106,21 +150,11 @@ static int judge(const grf_detect_settings_t *settings, grf_detect_t *detect, in
     }
     compare(detect, before, now);
     if (detect->state == FLIGHT && detect->firmly == settings->confirm_on) {
-        detect->state = CONTACT;
-        if (detect->firm_at - detect->on_at <= 2u * settings->linger) {
-            return tell(event, GRF_IC, detect->on_fraction, detect->on_at, now);
-        }
-        return tell(event, GRF_IC, detect->firm_fraction, detect->firm_at, now);
+        return land(settings, detect, now, event);
     }
     int left = detect->below == settings->confirm_off;
     if (detect->state != FLIGHT && (left || (settings->linger != 0 && detect->loose == settings->linger))) {
-        uint8_t was = detect->state;
-        detect->state = FLIGHT;
-        if (was != CONTACT) {
-            return 0;
-        }
-        return left ? tell(event, GRF_TO, detect->off_fraction, detect->off_at, now)
-                    : tell(event, GRF_TO, detect->loose_fraction, detect->loose_at, now);
+        return leave(settings, detect, left, now, event);
     }
     return 0;
 }
@@ -151,11 +185,13 @@ static void set_levels(const grf_detect_settings_t *settings, grf_detect_t *dete
         detect->on = INT32_MAX;
         detect->off = -INT32_MAX;
         detect->firm = INT32_MAX;
+        detect->slack = -INT32_MAX;
     } else {
         uint8_t firm_q8 = settings->firm_q8 > settings->on_q8 ? settings->firm_q8 : settings->on_q8;
         detect->on = detect->low + ((span * settings->on_q8) >> 8);
         detect->off = detect->low + ((span * settings->off_q8) >> 8);
         detect->firm = detect->low + ((span * firm_q8) >> 8);
+        detect->slack = settings->slack_q6 != 0 ? detect->low + ((span * settings->slack_q6) >> 6) : -INT32_MAX;
     }
 }
 

@@ -2,7 +2,9 @@
  *
  * The load is smoothed by a running sum, its unloaded and loaded levels are followed block by block, and the signal is
  * held against shares of the span between them: a contact has to reach the firm one, and a load that stays below it for
- * `linger` samples has left the ground, whatever presses on the foot in the air. Numbers stay within
+ * `linger` samples has left the ground, whatever presses on the foot in the air. Where cells creep, a foot seems to stand
+ * until shortly before it lands: after a flight shorter than `swing`, toe-off is where the load fell below the slack
+ * level, if that was more than `creep` before. Numbers stay within
  * 32 bits for samples within +-2^21. */
 #ifndef GRF_DETECT_H
 #define GRF_DETECT_H
@@ -23,6 +25,8 @@ typedef struct {
     int32_t least_span;                /* counts */
     uint8_t firm_q8;                   /* 1/256 of the span, below 64; on_q8 where that is more */
     uint32_t linger;                   /* samples; 0: no load lingers */
+    uint8_t slack_q6;                  /* 1/64 of the span, below 64; 0: no cells creep */
+    uint32_t creep, swing;             /* samples */
 } grf_detect_settings_t;
 
 /* When: sample - 1 + fraction_q8 / 256; known at sample `emitted`. */
@@ -35,11 +39,11 @@ typedef struct {
 typedef struct {
     int32_t ring[8];
     int32_t sum, last; /* counts */
-    int32_t block_low, block_high, low, high, on, off, firm;
+    int32_t block_low, block_high, low, high, on, off, firm, slack;
     uint32_t count, pushed, missing, above, below, firmly, loose; /* samples */
-    uint32_t on_at, off_at, firm_at, loose_at;
-    uint8_t on_fraction, off_fraction, firm_fraction, loose_fraction;
-    uint8_t started, levelled, state;
+    uint32_t on_at, off_at, firm_at, loose_at, slack_at, left_at;
+    uint8_t on_fraction, off_fraction, firm_fraction, loose_fraction, slack_fraction;
+    uint8_t started, levelled, state, flight, slackened;
 } grf_detect_t;
 
 void grf_detect_start(grf_detect_t *detect);

@@ -22,7 +22,7 @@ from .compile_c import compile_c
 from .emit_c import CModel, c_model
 from .golden import Golden
 from .insole_size import insole_sizes
-from .manifest import c_files_of
+from .manifest import c_files_of, with_todays_contacts
 from .qemu import compiler_version, missing
 from .same_bytes import board_keys, run_machine
 from .verify_files import OpenedBundle, check_files, open_bundle
@@ -77,7 +77,8 @@ def complete(
 def rewrite_bundle(folder: Path) -> tuple[str, ...]:
     """Write a bundle again with today's templates, C and runtime; return the paths of the files that changed.
 
-    Weights, document, golden windows and every measured figure stay as they are. The bundle's sums are checked before,
+    Weights, document, golden windows and every measured figure stay as they are; the rule for cells that creep is added
+    to the contact detector of a bundle that states none. The bundle's sums are checked before,
     the C has to answer the golden windows before anything is written, and what boards and compiler count is counted
     again.
 
@@ -92,26 +93,24 @@ def rewrite_bundle(folder: Path) -> tuple[str, ...]:
     bundle = open_bundle(folder)
     files = {path: (folder / path).read_bytes() for path in KEPT}
     before = {f.path: f.sha256 for f in bundle.manifest.files}
-    manifest, model = bundle.manifest, None
+    manifest, model = with_todays_contacts(bundle.manifest), None
     if manifest.c is not None:
         model = c_model(bundle.file, manifest.name)
-        manifest = _counted(bundle, model)
+        manifest = _counted(bundle, manifest, model)
     complete(files, manifest, bundle.spec, bundle.golden, model)
     write_folder(folder, files, force=True)
     after = {path: digest for path, digest in _digests(files).items() if path not in (MANIFEST, SUMS)}
     return tuple(sorted(path for path in {*before, *after} if before.get(path) != after.get(path)))
 
 
-def _counted(bundle: OpenedBundle, model: CModel) -> Manifest:
+def _counted(bundle: OpenedBundle, manifest: Manifest, model: CModel) -> Manifest:
     """Return the manifest with the sizes of today's C, which has to answer every golden window."""
     golden, library = bundle.golden, compile_c(model)
-    foot = foot_of(bundle.manifest, library)
+    foot = foot_of(manifest, library)
     wrong = [key for key in foot if key in golden and not (foot[key] == golden[key]).all()]
     if wrong or not (library.run(golden["input_int8"]) == golden["output_int8"]).all():
         raise RefusedError(f"{bundle.folder}: today's C does not answer its golden windows; export the model again")
-    sizes = bundle.manifest.sizes.model_copy(
-        update={"const_bytes": model.const_bytes, "scratch_bytes": model.scratch_bytes}
-    )
+    sizes = manifest.sizes.model_copy(update={"const_bytes": model.const_bytes, "scratch_bytes": model.scratch_bytes})
     if sizes.boards and missing() is None:
         counted = {}
         for machine, key in zip(sizes.boards, board_keys(tuple(sizes.boards))):
@@ -119,7 +118,7 @@ def _counted(bundle: OpenedBundle, model: CModel) -> Manifest:
             if differ:
                 raise RefusedError(f"{bundle.folder}: {machine} does not answer its golden windows")
         sizes = sizes.model_copy(update={"boards": counted, "boards_compiler": compiler_version()})
-    return bundle.manifest.model_copy(update={"sizes": sizes, "c": c_files_of(model)})
+    return manifest.model_copy(update={"sizes": sizes, "c": c_files_of(model)})
 
 
 def _digests(files: Mapping[str, bytes]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from ..embedded.compile import RUNTIME
 from ..embedded.int8_input import Int8Channel, int8_channel
 from ..errors import BadInputError
 from ..estimation.detector import COUNTS, detector
+from ..gait.causal import causal_settings
 from ..gait.relative_cells import UNIT
 from ..learn.scaler import STILL, Scaler
 from ..learn.spec import ModelSpec
@@ -90,6 +91,10 @@ def derived(file: TfliteFile, spec: ModelSpec, plan_unit: str, *, rate_hz: float
     }
 
 
+CREEP_SETTINGS = ("slack_q6", "creep", "swing")
+"""Settings of the contact detector's rule for cells that creep (:class:`grfkit.gait.causal.CausalSettings`)."""
+
+
 def differences(manifest: Manifest, file: TfliteFile, spec: ModelSpec) -> list[str]:
     """Return the fields of a manifest that are not what the int8 file and the model's document say."""
     rate_hz = manifest.detector.rate_hz if manifest.detector else RATE_HZ
@@ -110,8 +115,22 @@ def _as_written(expected: Detector | None, stated: Detector | None) -> Detector 
     """Return the expected detector, without settings that an earlier bundle does not state."""
     if expected is None or stated is None:
         return expected
-    unstated = {name: None for name in ("levels", "lowpass") if getattr(stated, name) is None}
+    unstated: dict[str, object] = {name: None for name in ("levels", "lowpass") if getattr(stated, name) is None}
+    if not set(CREEP_SETTINGS) & set(stated.contacts):
+        # a bundle from before cells that creep were looked for: it states none of this rule, and runs without it
+        kept = {name: value for name, value in expected.contacts.items() if name not in CREEP_SETTINGS}
+        unstated["contacts"] = kept
     return expected.model_copy(update=unstated)
+
+
+def with_todays_contacts(manifest: Manifest) -> Manifest:
+    """Return the manifest, with the rule for cells that creep where its detector states none of it."""
+    stated = manifest.detector
+    if stated is None or set(CREEP_SETTINGS) & set(stated.contacts):
+        return manifest
+    today = asdict(causal_settings(stated.rate_hz))
+    contacts = {**stated.contacts, **{name: today[name] for name in CREEP_SETTINGS}}
+    return manifest.model_copy(update={"detector": stated.model_copy(update={"contacts": contacts})})
 
 
 def _tensor(tensor: TensorInfo) -> Tensor:

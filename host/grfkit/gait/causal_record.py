@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -80,7 +82,7 @@ def contacts_causal(load_counts: Integers, rate_hz: float, settings: CausalSetti
     # index of the last measured sample at each one: it repeats that sample, and counts how long it was repeated
     last = np.maximum.accumulate(np.where(measured, np.arange(load.size), 0))
     x = _ring_sums(load[last], settings.smooth_shift)
-    on, off, firm = _block_thresholds(x, settings)
+    on, off, firm, slack = _block_thresholds(x, settings)
     bridged = np.arange(load.size) - last <= settings.bridge
     loose = (x < firm) & (firm != NO_LEVEL) & bridged if settings.linger else np.zeros(x.size, dtype=bool)
     marks = [
@@ -92,7 +94,10 @@ def contacts_causal(load_counts: Integers, rate_hz: float, settings: CausalSetti
         *((int(k), LOST, 0, int(k)) for k in np.flatnonzero(~bridged & np.concatenate([[True], bridged[:-1]]))),
     ]
     # by sample; at one sample IC before TO, and of two TO that of the second threshold, as the detector tests them
-    return _events(sorted(marks, key=lambda mark: mark[:2]), start)
+    fallen = true_runs((x < slack) & bridged)
+    places = [crossing_q8(int(x[max(k - 1, 0)]), int(x[k]), int(slack[k])) for k in fallen[:, 0].tolist()]
+    slackened = _Slackened(fallen, places, settings)
+    return _events(sorted(marks, key=lambda mark: mark[:2]), start, slackened)
 
 
 def _checked_load(load_counts: Integers) -> Integers:
@@ -117,12 +122,12 @@ def _ring_sums(values: Integers, shift: int) -> Integers:
 
 
 def _block_thresholds(x: Integers, settings: CausalSettings) -> tuple[Integers, ...]:
-    """Return the three thresholds at each sample: those set at the end of the block before."""
+    """Return the four thresholds at each sample: those set at the end of the block before."""
     size = 1 << settings.block_shift
     blocks = x.size // size
     by_block = x[: blocks * size].reshape(blocks, size)
     lows, highs = by_block.min(axis=1).tolist() if blocks else [], by_block.max(axis=1).tolist() if blocks else []
-    levels = [(NO_LEVEL, -NO_LEVEL, NO_LEVEL)]
+    levels = [(NO_LEVEL, -NO_LEVEL, NO_LEVEL, -NO_LEVEL)]
     low = high = 0
     for k in range(blocks):
         block_levels = (lows[k], highs[k])
@@ -156,21 +161,47 @@ def _risen(
     return marks
 
 
-def _events(marks: list[tuple[int, int, int, int]], start: int) -> NDArray[np.void]:
+@dataclass(frozen=True)
+class _Slackened:
+    """Runs of samples below the slack threshold, shape (runs, 2), and where between two samples each began (1/256)."""
+
+    runs: Integers
+    places_q8: list[int]
+    settings: CausalSettings
+
+    def short(self, left_at: int | None, landed_at: int) -> bool:
+        """Return whether no leg swings as quickly as the load seemed to leave the ground and land."""
+        return left_at is not None and landed_at < left_at + self.settings.swing
+
+    def place(self, fraction: int, sample: int, reported_at: int, contact_at: int) -> tuple[int, int]:
+        """Return where a creeping load left the ground, in a contact reported at a sample; else as it is."""
+        run = int(np.searchsorted(self.runs[:, 0], reported_at, side="right")) - 1
+        if run < 0 or self.runs[run, 1] <= reported_at:
+            return fraction, sample
+        since = int(self.runs[run, 0])
+        crept = since > contact_at and since + self.settings.creep < sample
+        return (self.places_q8[run], since) if crept else (fraction, sample)
+
+
+def _events(marks: list[tuple[int, int, int, int]], start: int, slackened: _Slackened) -> NDArray[np.void]:
     """Return the events that the detector's three states let through, of crossings and losses in order of report."""
-    state, events = SEEKING, []
+    state, events, contact_at, short = SEEKING, [], 0, False
+    left_at: int | None = None
     for reported_at, kind, fraction, sample in marks:
         emit = state == CONTACT
         if kind == IC:
             if state != FLIGHT:
                 continue
-            state, emit = CONTACT, True
+            state, emit, contact_at = CONTACT, True, reported_at
+            short = slackened.short(left_at, sample)
         elif kind == TO:
             if state == FLIGHT:
                 continue
-            state = FLIGHT
+            state, left_at = FLIGHT, sample
+            if emit and short:
+                fraction, sample = slackened.place(fraction, sample, reported_at, contact_at)
         else:
-            state = SEEKING
+            state, left_at = SEEKING, None
         if emit:
             events.append((kind, fraction, sample + start, reported_at + start))
     return np.asarray(events, dtype=EVENT)
