@@ -2,9 +2,9 @@
  *
  * The load is smoothed by a running sum, its unloaded and loaded levels are followed block by block, and the signal is
  * held against shares of the span between them: a contact has to reach the firm one, and a load that stays below it for
- * `linger` samples has left the ground, whatever presses on the foot in the air. Where cells creep, a foot seems to stand
- * until shortly before it lands: after a flight shorter than `swing`, toe-off is where the load fell below the slack
- * level, if that was more than `creep` before. Numbers stay within
+ * `linger` samples has left the ground, whatever presses on the foot in the air. Where cells creep, a foot seems to
+ * stand until shortly before it lands: after a flight shorter than `swing`, toe-off is where the load fell below the
+ * slack level, if that was more than `creep` before. Numbers stay within
  * 32 bits for samples within +-2^21. */
 #ifndef GRF_DETECT_H
 #define GRF_DETECT_H

@@ -88,7 +88,7 @@ static void fuzz_stance(const uint8_t *data, size_t size)
     if (size < 24) {
         return;
     }
-    /* the last: a firm load, how long one may linger without it, and what tells cells that creep; 0: rules of older models */
+    /* the last: a firm load, how long one may linger without it, and cells that creep; 0: rules of older models */
     int32_t settings[16] = {data[0] & 3, 1 + (data[1] & 7), data[2] & 15,     data[3] & 15, 1 + (data[4] & 31), 0,
                             1 + (data[5] & 7), 1 + (data[6] & 7), data[7], data[8] & 31, 1 + data[9],
                             data[12] & 31, data[13] & 15, data[11] & 63, data[9] & 7, data[8]};
