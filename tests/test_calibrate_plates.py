@@ -148,6 +148,53 @@ def test_what_weighs_wrong_is_told(
     assert out.exists()
 
 
+MATRIX_UPSIDE_DOWN = SHEET.replace("[0, 0, 0.15", "[0, 0, -0.15").replace("0.002", "-0.002")
+Z_UP = SHEET.replace("[[600, 400, 0], [600, 0, 0], [0, 0, 0], [0, 400, 0]]",
+                     "[[600, 0, 0], [600, 400, 0], [0, 400, 0], [0, 0, 0]]")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sheet", "load", "more", "code", "verdict"),
+    [
+        # a right sheet, Z down: only where the mass stood tells it from a wrong sign of Fz
+        (SHEET, -1, (), 3, "not decided"),
+        (SHEET, -1, ("--point", "0.301,0.201"), 3, "fault"),
+        (SHEET, -1, ("--point", "0.25,0.3"), 0, "passed"),
+        # the sign of Fz wrong: mirrored, and the load's sign alone does not show it
+        (MATRIX_UPSIDE_DOWN, 1, ("--point", "0.25,0.3"), 3, "fault"),
+        # corners whose Z points up, and a negative load: no plate gives that
+        (Z_UP.replace("[0, 0, 0.15", "[0, 0, -0.15"), -1, (), 3, "fault"),
+    ],
+)
+def test_a_check_ends_in_a_verdict_and_its_exit_code(
+    sheet: str, load: int, more: tuple[str, ...], code: int, verdict: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (tmp_path / "sheet.toml").write_text(sheet)
+    check = standing(tmp_path / "stand.csv")
+    words = (
+        "plates",
+        tmp_path / "sheet.toml",
+        "--out",
+        tmp_path / "p.json",
+        "--check",
+        check,
+        "--mass-kg",
+        MASS,
+        *more,
+    )
+    found, said, error = run(capsys, main, *words, "--json")
+    assert (found, json.loads(said)["verdict"]) == (code, verdict), error
+    assert np.sign(json.loads(said)["check"]["load_n"]) == load
+    _, said, _ = run(capsys, main, *words, "--force")
+    lines = [line for line in said.splitlines() if line.startswith("VERDICT: ")]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"VERDICT: {verdict.upper()}")
+    assert "No fault" not in said
+    if verdict == "passed":
+        assert "Z pointing down" in lines[0]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
@@ -254,13 +301,3 @@ def test_channels_of_a_c3d_that_are_no_forces_name_the_command_that_calibrates_t
     unit, notes = _force_unit(["V"])
     assert unit == "V"
     assert "grf-calibrate plates" in notes[0]
-
-
-def test_a_load_that_is_negative_is_said_to_be_no_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sheet = tmp_path / "sheet.toml"
-    sheet.write_text(SHEET)
-    check = standing(tmp_path / "stand.csv")
-    code, said, error = run(capsys, main, "plates", sheet, "--out", tmp_path / "p.json", "--check", check,
-                            "--mass-kg", MASS)  # fmt: skip
-    assert code == 0, error
-    assert ("No fault: grf-sync turns the whole force round" in said) == (": -" in said)

@@ -22,8 +22,6 @@ from grfkit.provenance import tool_version
 from grfkit.records import Trial
 from grfkit.simulate.folder import LabRequest, write_lab
 from grfkit.study import begin_study, run_study
-from grfkit.study.parts import Work, _without_empty
-from grfkit.study.plan import StudyPlan
 
 _NETWORK = '[train]\nnetwork = "mlp"\nepochs = 1\n'
 
@@ -303,28 +301,34 @@ def test_a_study_of_the_centre_of_pressure_is_proven_in_mm(study: Path, lab: Pat
         run_study(tmp_path / "S", skip=["align"])
 
 
-def test_a_trial_without_a_stance_is_left_out_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = grfkit.simulate_trial(seed=0, duration_s=12, wearables=("insole",)).on_true_clock(participant="P1")
+def test_a_trial_without_a_stance_is_left_out_by_name(tmp_path: Path, study: Path, lab: Path) -> None:
+    trial = grfkit.simulate_trial(seed=0, duration_s=12, wearables=("insole",)).on_true_clock(participant="P9")
     for name, stream in trial.streams.items():
         if stream.attrs.get("kind") == "force_plate":
             trial.tree[name]["fz"].values[:] = 0.0
-    empty, good = tmp_path / "empty.nc", tmp_path / "good.nc"
+    (tmp_path / "trials").mkdir()
+    empty = tmp_path / "trials" / "empty.nc"
     trial.to_netcdf(empty)
     with pytest.raises(NothingLeftError, match="no stance is left") as caught:
         grfkit.cut_windows([empty])
     assert caught.value.trial == str(empty)
-    work = Work(tmp_path, StudyPlan(), None, None, False, lambda *_: None)
-    monkeypatch.setattr(Work, "trials", lambda *_, **__: [good, empty])
-
-    def use(trials: list[Path]) -> list[Path]:
-        if empty in trials:
-            grfkit.cut_windows([empty])
-        return trials
-
-    used, lines = _without_empty(work, use)
-    assert used == [good]
-    assert len(lines) == 1
-    assert lines[0].startswith("left out: empty.nc: no stance is left (")
-    monkeypatch.setattr(Work, "trials", lambda *_, **__: [empty])
-    with pytest.raises(NothingLeftError):
-        _without_empty(work, use)
+    assert study.is_dir()  # its trials are aligned
+    for good in sorted((lab.parent / "aligned").glob("*.nc")):
+        (tmp_path / "trials" / good.name).symlink_to(good)
+    run = grf("train", tmp_path / "trials", "--method", "mean curve", "--out", tmp_path / "model")
+    assert run.returncode == 0, run.stderr
+    assert "LEFT OUT: " in run.stderr
+    assert f"{empty}: no stance is left (" in run.stderr
+    assert f"note: trial left out: {empty}: no stance is left (" in run.stdout
+    card = (tmp_path / "model" / "CARD.md").read_text(encoding="utf-8")
+    assert f"* trial left out: {empty}: no stance is left (" in card
+    assert "P9" not in card.replace(str(tmp_path), "")
+    proven = grf("evaluate", tmp_path / "trials", "--model", tmp_path / "model", "--json")
+    assert proven.returncode == 0, proven.stderr
+    assert "LEFT OUT: " in proven.stderr
+    scores = json.loads(proven.stdout)
+    assert scores["participants"] == 2
+    assert any(text.startswith(f"trial left out: {empty}") for text in scores["findings"])
+    alone = grf("train", empty, "--method", "mean curve", "--out", tmp_path / "none")
+    assert (alone.returncode, (tmp_path / "none").exists()) == (2, False)
+    assert f"{empty}: no stance is left (" in alone.stderr

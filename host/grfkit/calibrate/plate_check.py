@@ -21,6 +21,11 @@ not quite level."""
 POINT_M = 0.01
 """Tolerance of the centre of pressure at a stated point; chosen by hand: makers state 2 to 5 mm, a weight is laid
 down to some mm."""
+NOT_DECIDED = "not decided: "
+"""How a sentence begins on what a check leaves open."""
+OFF_CENTRE_M = 2 * POINT_M
+"""Distance of a stated point from the plate's middle from which on a centre of pressure that is mirrored, twice as far
+off, is told from a right one; twice the tolerance."""
 # Half-seconds whose force has an SD below this share of the weight are steady, and unloaded below this share of it;
 # chosen by hand: a person who stands sways by 1 %
 _PART_S, _STEADY, _EMPTY = 0.5, 0.02, 0.1
@@ -74,7 +79,7 @@ def check_load(recording: Recording, *, mass_kg: float, point_m: tuple[float, fl
         cop_m=_vector(cop) if inside is not None else None,
         inside=inside,
         error_m=error,
-        failures=tuple(_failures(vertical, weight, aside, inside, error)),
+        failures=(*_failures(vertical, weight, aside, inside, error), *_negative(vertical, stream, normal, point_m)),
     )
 
 
@@ -99,6 +104,37 @@ def _failures(vertical: float, weight: float, aside: float, inside: bool | None,
             " look at corners, their order and the origin"
         )
     return made
+
+
+def _negative(vertical: float, stream: xr.Dataset, normal: Floats, point_m: tuple[float, float] | None) -> list[str]:
+    """Return what a negative load leaves open; nothing where it is right.
+
+    A plate whose own Z points down shows the force on it, which is that on the foot turned round as a whole: right, and
+    so is its centre of pressure. Were the sign of Fz alone wrong, the centre would be mirrored at the plate's middle.
+    """
+    if vertical >= 0:
+        return []
+    frame = plate_frame(np.asarray(stream.attrs["corners_m"], dtype=np.float64))
+    if float(frame.axes[:, 2] @ normal) > 0:
+        return [
+            "the load is negative, and by the order of its corners the plate's own Z points up: the sign of Fz in"
+            " channels or matrix is wrong, or the corners are in the order of a plate whose Z points down"
+        ]
+    across = [k for k in range(3) if k != int(np.argmax(np.abs(normal)))]
+    if point_m is not None and np.hypot(*(frame.centre_m[across] - np.asarray(point_m))) >= OFF_CENTRE_M:
+        return []
+    return [
+        f"{NOT_DECIDED}the load is negative. Either the sheet is right, Z points down and the file holds the force on"
+        " the plate, or the sign of Fz is wrong; then the centre of pressure is mirrored. State where the mass stood,"
+        f" {1e3 * OFF_CENTRE_M:.0f} mm or more from the plate's middle: --point X,Y"
+    ]
+
+
+def verdict(check: LoadCheck) -> str:
+    """Return ``passed``, ``fault``, or ``not decided`` where nothing but that is open."""
+    if not check.failures:
+        return "passed"
+    return "not decided" if all(text.startswith(NOT_DECIDED) for text in check.failures) else "fault"
 
 
 def _loads(stream: xr.Dataset) -> tuple[xr.Dataset, Floats, Floats]:

@@ -9,7 +9,7 @@ from typing import Any
 from ..arguments import ArgumentError
 from ..calibrate import apply
 from ..calibrate.library import Loaded
-from ..calibrate.plate_check import check_load
+from ..calibrate.plate_check import NOT_DECIDED, check_load, verdict
 from ..calibrate.plate_documents import ForcePlates, LoadCheck
 from ..calibrate.plate_sheet import plates_like, plates_of_sheet
 from ..errors import BadInputError
@@ -98,6 +98,7 @@ def _summary(document: ForcePlates, out: Path, report: Path | None) -> dict[str,
         "document": str(out),
         "report": str(report) if report is not None else None,
         **{key: dumped[key] for key in ("name", "plates", "remarks", "check")},
+        "verdict": None if document.check is None else verdict(document.check),
     }
 
 
@@ -123,12 +124,25 @@ def _check_words(check: LoadCheck) -> list[str]:
     ]
     if check.error_m is not None:
         lines.append(f"centre of pressure {1e3 * check.error_m:.1f} mm from the stated point")
-    if check.load_n < 0:
-        lines.append(
-            "the vertical force is negative: the file holds the force on the plate, as plates whose z points down give"
-            " it. No fault: grf-sync turns the whole force round, and the centre of pressure is the same; only whoever"
-            " takes the document's forces as they are has to turn them"
-        )
     if not check.zeroed:
         lines.append("never seen unloaded: a zero that is not 0 is in these figures")
-    return lines + [f"beyond tolerance: {failure}" for failure in check.failures]
+    lines += [
+        failure if failure.startswith(NOT_DECIDED) else f"beyond tolerance: {failure}" for failure in check.failures
+    ]
+    return [*lines, f"VERDICT: {_verdict_words(check)}"]
+
+
+def _verdict_words(check: LoadCheck) -> str:
+    found = verdict(check)
+    if found == "fault":
+        return "FAULT. The document is written; do not use it before what is beyond tolerance is mended"
+    if found == "not decided":
+        return "NOT DECIDED. The document is written; do not use it before the check is repeated with --point"
+    if check.load_n < 0:
+        return (
+            "PASSED, with the plate's Z pointing down: the load is negative because the file holds the force on the"
+            " plate. grf-sync turns the whole force round; whoever takes the document's forces as they are has to"
+        )
+    if check.error_m is None:
+        return "PASSED for the size of the load; where it acts, and so the sign of Fz, was not checked: --point X,Y"
+    return "PASSED"

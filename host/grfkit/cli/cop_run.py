@@ -84,12 +84,13 @@ def train(
 ) -> None:  # fmt: skip
     """Train a model of the centre of pressure and print what it is."""
     from ..learn.cop_job import train_cop
-    from .learn_words import progress_bar
+    from .learn_words import progress_bar, say_left_out
 
     with progress_bar("training") as progress:
         model = train_cop(
             trials, out=out, config=config, method=method, calibrations=calibrations, force=force, progress=progress
         )
+    say_left_out(model.summary["findings"])
     print(json.dumps(model.summary, indent=2) if as_json else train_text(model.summary))
 
 
@@ -101,7 +102,7 @@ def evaluate(
     from ..cluster import exposure
     from ..evaluation.cop import cop_text, evaluate_cop
     from .common import say
-    from .learn_words import progress_bar
+    from .learn_words import progress_bar, say_left_out
 
     if warning := exposure(scheduler):
         say(warning)
@@ -110,6 +111,7 @@ def evaluate(
             trials, model=model, config=config, method=method, out=out, report=report, workers=workers,
             scheduler=scheduler, calibrations=calibrations, force=force, progress=progress,
         )  # fmt: skip
+    say_left_out(predictions.scores["findings"])
     scores = {k: v for k, v in predictions.scores.items() if k != "drawn"}
     print(json.dumps(scores, indent=2) if as_json else cop_text(scores))
 

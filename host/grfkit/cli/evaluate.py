@@ -133,7 +133,7 @@ def evaluate(
     from ..cluster import exposure
     from ..evaluation.evaluate import evaluate as run
     from .common import say
-    from .learn_words import progress_bar, scores_text
+    from .learn_words import progress_bar, say_left_out, scores_text
 
     if warning := exposure(scheduler):
         say(warning)
@@ -146,6 +146,7 @@ def evaluate(
             other_people=other_people, out=out, report=report, workers=workers, scheduler=scheduler,
             calibrations=tuple(calibration or ()), force=force, progress=progress, notice=say,
         )  # fmt: skip
+    say_left_out(predictions.scores["findings"])
     print(json.dumps(predictions.scores, indent=2) if as_json else scores_text(predictions.scores))
 
 

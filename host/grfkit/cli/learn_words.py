@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 
 Bar = Callable[[int, int, str], None]
 """Moves a progress bar: how many parts are done, of how many, and a text."""
+
+
+def say_left_out(findings: Sequence[str]) -> None:
+    """Write on stderr which trials were left out whole: a model of fewer trials than were named must say so aloud."""
+    from ..learn.uncalibrated import LEFT_OUT, left_out
+    from .common import say
+
+    for text in left_out(findings):
+        say(f"LEFT OUT: {text.removeprefix(LEFT_OUT)}")
 
 
 def model_text(summary: dict[str, Any]) -> str:

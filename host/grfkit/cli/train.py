@@ -122,7 +122,7 @@ def train(
         )
         return
     from ..learn.training_job import train as run
-    from .learn_words import model_text, progress_bar, student_text
+    from .learn_words import model_text, progress_bar, say_left_out, student_text
 
     with progress_bar("training") as progress:
         model = run(
@@ -130,6 +130,7 @@ def train(
             epochs=epochs, device=device, features=features, features_by=features_by, imagenet=imagenet, search=search,
             study=study, teacher=teacher, calibrations=tuple(calibration or ()), force=force, progress=progress,
         )  # fmt: skip
+    say_left_out(model.summary.get("findings", ()))
     text = model_text if teacher is None else student_text
     print(json.dumps(model.summary, indent=2) if as_json else text(model.summary))
 

@@ -61,6 +61,7 @@ def cop_card(spec: ModelSpec, evaluation: dict[str, Any] | None) -> str:
         "* Nothing that takes a model of force takes it: no bundle, no live view, no OpenSim file.",
     ]
     lines += [f"* Left out: {n} x {why}." for why, n in spec.excluded.items()]
+    lines += [f"* {text}." for text in spec.provenance.findings]
     lines += ["", "## How far off it is", ""]
     if evaluation is None:
         return "\n".join([*lines, "Not measured: `grf-evaluate TRIALS --model FOLDER` measures it."]) + "\n"

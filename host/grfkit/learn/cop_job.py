@@ -100,6 +100,7 @@ def train_cop(
     fold = whole_fold(windows, 0)
     model, choice = fit_chosen(windows, fold, base=recipe.train, method=recipe.method, tell=progress, families=FAMILIES)
     _describe(model, windows, recipe, choice, sources)
+    model.spec.provenance.findings += [f for f in findings if f not in model.spec.provenance.findings]
     model.summary = summary(model, windows, findings, folder) | {"choice": choice_in_mm(choice)}
     if folder is not None:
         with written_folder(folder, MODEL_FOLDER, force=force) as temporary:

@@ -16,7 +16,7 @@ from ..dataset.from_keypoints import FILM
 from ..dataset.keypoint_inputs import KEYPOINT_CHANNELS
 from ..dataset.shoe_signals import LOWPASS_HZ, has_both_shoes, names_of_both
 from ..dataset.windows import cut_windows
-from ..errors import BadInputError
+from ..errors import BadInputError, NothingLeftError
 from ..gait.relative_cells import UNIT, is_cell
 from ..gait.stances import find_stances
 from ..provenance import Provenance
@@ -28,6 +28,8 @@ WALKERS = "5%BW walking"
 _WALKED_S = 0.45
 """Median contact (s) from which on a trial is a walk: between the longest of slow runners (0.35) and the shortest of
 fast walkers (0.55)."""
+LEFT_OUT = "trial left out: "
+"""How a finding on a trial begins of which no window is left."""
 COUNTS = "count"
 """Unit of cells that nobody has calibrated."""
 
@@ -54,7 +56,7 @@ def cut_for_training(
     """
     if decide and request.kinds == KINDS and _film_alone(trials[0]):
         return cut_windows(trials, film_request(request), calibrations=calibrations)
-    if decide and request.kinds == KINDS and _shoes_of_a_walker(trials[0]):
+    if decide and request.kinds == KINDS and _shoes_of_walkers(trials):
         return _with_finding(cut_windows(trials, shoes_request(request), calibrations=calibrations), _SHOES)
     insoles = "insole" in request.kinds and not request.mapping
     if not insoles or request.cells == "relative" or not _counts(trials[0], calibrations):
@@ -73,10 +75,50 @@ def cut_for_training(
     return _with_finding(windows, told)
 
 
+def cut_what_has_windows(
+    trials: Sequence[Trial | PathLike],
+    request: CutRequest,
+    *,
+    decide: bool,
+    calibrations: Sequence[PathLike] = (),
+) -> StanceSet:
+    """Return the windows of trials as :func:`cut_for_training`, without those whose files hold none.
+
+    Each of these is named with the reason in the set's findings (:data:`LEFT_OUT`).
+
+    Raises
+    ------
+    NothingLeftError
+        If no trial has a window.
+    BadInputError
+        As :func:`cut_for_training`.
+    """
+    lost: list[str] = []
+    rest = list(trials)
+    while True:
+        try:
+            windows = cut_for_training(rest, request, decide=decide, calibrations=calibrations)
+            break
+        except NothingLeftError as error:
+            others = [t for t in rest if isinstance(t, Trial) or str(t) != error.trial]
+            if not others or len(others) == len(rest):
+                raise
+            lost.append(f"{LEFT_OUT}{error}")
+            rest = others
+    for finding in lost:
+        windows = _with_finding(windows, finding)
+    return windows
+
+
+def left_out(findings: Sequence[str]) -> list[str]:
+    """Return what findings say of trials that were left out whole."""
+    return [text for text in findings if text.startswith(LEFT_OUT)]
+
+
 def cells_told(data: StanceSet) -> tuple[str, ...]:
-    """Return what :func:`cut_for_training` said of the cells of a set, if anything."""
+    """Return what was said of the cells of a set and of trials without windows when it was cut, if anything."""
     provenance = Provenance.model_validate_json(str(data.data.attrs["provenance"]))
-    return tuple(text for text in provenance.findings if text.startswith((_RELATIVE, _AS_RECORDED, _SHOES)))
+    return tuple(text for text in provenance.findings if text.startswith((LEFT_OUT, _RELATIVE, _AS_RECORDED, _SHOES)))
 
 
 _RELATIVE = (
@@ -126,14 +168,20 @@ def _film_alone(trial: Trial | PathLike) -> bool:
     return "keypoints" in kinds and not kinds & set(KINDS)
 
 
-def _shoes_of_a_walker(trial: Trial | PathLike) -> bool:
-    """Return whether a trial has an IMU on each shoe and no insole, and the plates show a walker's contacts."""
-    opened = trial if isinstance(trial, Trial) else Trial.from_netcdf(trial)
-    worn = [s for s in opened.streams.values() if s.attrs.get("kind") == "insole"]
-    if worn or not has_both_shoes(opened.streams) or opened.tree.attrs.get("force") == "none":
-        return False
-    contacts = [s.to_s - s.ic_s for s in find_stances(opened, source="force", rule=WALKERS).stances]
-    return bool(contacts) and float(np.median(contacts)) >= _WALKED_S
+def _shoes_of_walkers(trials: Sequence[Trial | PathLike]) -> bool:
+    """Return whether trials have an IMU on each shoe and no insole, and the plates show a walker's contacts.
+
+    The first trial decides in which the plates show any.
+    """
+    for trial in trials:
+        opened = trial if isinstance(trial, Trial) else Trial.from_netcdf(trial)
+        worn = [s for s in opened.streams.values() if s.attrs.get("kind") == "insole"]
+        if worn or not has_both_shoes(opened.streams) or opened.tree.attrs.get("force") == "none":
+            return False
+        contacts = [s.to_s - s.ic_s for s in find_stances(opened, source="force", rule=WALKERS).stances]
+        if contacts:
+            return float(np.median(contacts)) >= _WALKED_S
+    return False
 
 
 def _counts(trial: Trial | PathLike, calibrations: Sequence[PathLike]) -> bool:

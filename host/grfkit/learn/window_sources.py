@@ -16,7 +16,7 @@ from ..records import Trial
 from ..records.stance_set import StanceSet, join
 from ..records.target_units import check_targets
 from .recipe import Recipe
-from .uncalibrated import cut_for_training
+from .uncalibrated import cut_what_has_windows
 
 WindowSource = StanceSet | Trial | PathLike
 """Windows, a trial to cut them from, or the path of either or of a folder of them."""
@@ -27,6 +27,8 @@ def load_sets(
 ) -> StanceSet:
     """Return the windows of stance sets and trials, in memory or in files and folders of files, as one set.
 
+    Files of trials of which no window is left are left out, and named in the findings of the set.
+
     Parameters
     ----------
     calibrations
@@ -35,7 +37,8 @@ def load_sets(
     Raises
     ------
     BadInputError
-        If there is none, a file holds neither a trial nor a stance set, or they differ in kind.
+        If there is none, no window is left of any, a file holds neither a trial nor a stance set, or they differ in
+        kind.
     """
     parts = listed(sources)
     files = artefact_files(paths_among(parts)) if paths_among(parts) or not parts else []
@@ -54,7 +57,7 @@ def load_sets(
             " or leave --calibration (calibrations in Python) out"
         )
     if trials:
-        sets.append(cut_for_training(trials, recipe.cut, decide=recipe.decide_cells, calibrations=calibrations))
+        sets.append(cut_what_has_windows(trials, recipe.cut, decide=recipe.decide_cells, calibrations=calibrations))
     for windows in sets:
         check_targets(windows.axes, recipe.cut.targets, windows.source)
         _check_body_weights(windows)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artefacts import check_file
-from ..errors import BadInputError, NothingLeftError
+from ..errors import BadInputError
 from ..provenance import describe_input, tool_version
 from ..records.evidence import as_columns
 from ..sync.batch import ROW_VERDICTS, Row, read_table
@@ -177,60 +177,38 @@ def _train(work: Work, known: tuple[str, ...]) -> Made:
     from ..learn.training_job import train
 
     options = work.plan.train
-    model, empty = _without_empty(work, lambda trials: train(
-        trials, out=work.folder / MODEL, preset=options.preset, kind=options.kind,
+    model = train(
+        work.trials(with_force=True), out=work.folder / MODEL, preset=options.preset, kind=options.kind,
         config=None if options.config is None else work.folder / options.config, method=options.method,
         network=options.network, epochs=options.epochs, force=work.force or MODEL in known,
         progress=lambda done, of, text: work.progress("train", done, of, text),
-    ))  # fmt: skip
+    )  # fmt: skip
     summary = model.summary
     method = summary["network"]["name"] if summary["method"] == "network" else summary["method"]
     lines = [f"{method}, of {len(summary['participants'])} people and {summary['windows']} stances"]
     if summary.get("choice"):
         lines.append(summary["choice"]["words"])
     lines += [f"left out: {n} x {reason}" for reason, n in summary["excluded"].items()]
-    return Made(lines=(*lines, *empty, *summary["findings"]), files=(MODEL, f"{MODEL}/CARD.md"))
+    return Made(lines=(*lines, *summary["findings"]), files=(MODEL, f"{MODEL}/CARD.md"))
 
 
 def _train_cop(work: Work, known: tuple[str, ...]) -> Made:
     from ..learn.cop_job import path_words, train_cop
 
     options = work.plan.train
-    model, empty = _without_empty(work, lambda trials: train_cop(
-        trials, out=work.folder / MODEL, config=None if options.config is None else work.folder / options.config,
+    model = train_cop(
+        work.trials(with_force=True), out=work.folder / MODEL,
+        config=None if options.config is None else work.folder / options.config,
         method=options.method, force=work.force or MODEL in known,
         progress=lambda done, of, text: work.progress("train", done, of, text),
-    ))  # fmt: skip
+    )  # fmt: skip
     summary = model.summary
     method, people = path_words(summary["method"]), len(summary["participants"])
     lines = [f"centre of pressure (mm) by {method}, of {people} people and {summary['windows']} stances"]
     if summary["choice"]["words"]:
         lines.append(summary["choice"]["words"])
     lines += [f"left out: {n} x {reason}" for reason, n in summary["excluded"].items()]
-    return Made(lines=(*lines, *empty, *summary["findings"]), files=(MODEL, f"{MODEL}/CARD.md"))
-
-
-def _without_empty(work: Work, use: Callable[[list[Path]], Any]) -> tuple[Any, list[str]]:
-    """Return what comes of the trials, and a line for each that was left out because no stance of it is left.
-
-    Raises
-    ------
-    NothingLeftError
-        If no stance of any trial is left.
-    """
-    trials = work.trials(with_force=True)
-    lines: list[str] = []
-    while True:
-        try:
-            return use(trials), lines
-        except NothingLeftError as error:
-            rest = [path for path in trials if str(path) != error.trial]
-            if not rest or len(rest) == len(trials):
-                raise
-            lines.append(
-                f"left out: {_relative(work, Path(error.trial))}: {str(error).removeprefix(error.trial + ': ')}"
-            )
-            trials = rest
+    return Made(lines=(*lines, *summary["findings"]), files=(MODEL, f"{MODEL}/CARD.md"))
 
 
 def _prove(work: Work, known: tuple[str, ...]) -> Made:
@@ -245,17 +223,18 @@ def _prove_cop(work: Work, known: tuple[str, ...]) -> Made:
     from ..evaluation.cop import evaluate_cop
     from ..report.cop_page import cop_headline
 
-    predictions, empty = _without_empty(work, lambda trials: evaluate_cop(
-        trials, model=work.folder / MODEL, out=work.folder / PROOF, report=work.folder / PROOF_PAGE,
+    predictions = evaluate_cop(
+        work.trials(with_force=True), model=work.folder / MODEL, out=work.folder / PROOF,
+        report=work.folder / PROOF_PAGE,
         workers=0 if work.processes in (None, 1) else work.processes or 0, scheduler=work.scheduler,
         force=work.force or PROOF in known, progress=lambda done, of, text: work.progress("prove", done, of, text),
-    ))  # fmt: skip
+    )  # fmt: skip
     scores = predictions.scores
     first = cop_headline(scores)
     lines = [first.text, f"{scores['split']}, {scores['participants']} people, each answered by what had not seen them"]
     lines += scores["words"]
     doubt = "" if first.verdict == "aligned" else "not better than the sensor-blind paths"
-    return Made(lines=(*lines, *empty, *scores["findings"]), files=(PROOF_PAGE, PROOF), doubt=doubt)
+    return Made(lines=(*lines, *scores["findings"]), files=(PROOF_PAGE, PROOF), doubt=doubt)
 
 
 def _prove_force(work: Work, known: tuple[str, ...]) -> Made:
@@ -263,18 +242,18 @@ def _prove_force(work: Work, known: tuple[str, ...]) -> Made:
     from ..report.headline import axis_words, headline
 
     model, out = work.folder / MODEL, work.folder / PROOF
-    predictions, empty = _without_empty(work, lambda trials: evaluate(
-        trials, model=model, out=out, report=work.folder / PROOF_PAGE,
+    predictions = evaluate(
+        work.trials(with_force=True), model=model, out=out, report=work.folder / PROOF_PAGE,
         workers=0 if work.processes in (None, 1) else work.processes or 0, scheduler=work.scheduler,
         force=work.force or PROOF in known, progress=lambda done, of, text: work.progress("prove", done, of, text),
-    ))  # fmt: skip
+    )  # fmt: skip
     scores = predictions.scores
     first = headline(scores)
     lines = [first.text, f"{scores['split']}, {scores['participants']} people, each answered by what had not seen them"]
     lines += [_error(scores, axis) for axis in scores["axes"]]
     lines += [axis_words(scores, axis) for axis in scores["axes"]]
     doubt = "" if first.verdict == "aligned" else "not better than every baseline"
-    return Made(lines=(*lines, *empty, *scores["findings"]), files=(PROOF_PAGE, PROOF), doubt=doubt)
+    return Made(lines=(*lines, *scores["findings"]), files=(PROOF_PAGE, PROOF), doubt=doubt)
 
 
 def _error(scores: dict[str, Any], axis: str) -> str:

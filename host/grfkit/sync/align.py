@@ -355,9 +355,11 @@ def _with_hint(clock_map: ClockMap, stream: xr.Dataset, devices: Mapping[str, De
         return clock_map
     aligned = [m.offset_s for m in others if m.verdict == "aligned" and m.offset_s is not None]
     other = f", and the other is aligned at {aligned[0]:+.3f} s" if aligned else ""
+    partial = ", or take the foot that is aligned (--allow-partial)" if aligned else ""
     hint = (
         f"each foot was aligned apart, as its file has a time column a foot{other}; if one clock stamped both, use"
-        " --together (together=True in Python)"
+        " --together (together=True in Python). Of two clocks that is wrong: each foot then needs hits of its own, as"
+        f" three jumps with both feet on plates and several passes, or a minute on a treadmill{partial}"
     )
     return clock_map.model_copy(update={"reasons": [*clock_map.reasons, hint]})
 
