@@ -17,8 +17,8 @@ from grfkit.simulate.folder import csv_file, write_reference
 from grfkit.simulate.session import simulate_session
 from grfkit.sync.batch import read_table, run_batch, run_row
 
-SHORT_S = 20.0
-"""Length (s) of a bout that is refused alone: runners' minimum is 30 s."""
+SHORT_S = 10.5
+"""Length (s) of a bout that is refused alone: fewer than 32 contacts of a runner match in it."""
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from grfkit.simulate.conditions import Condition
 from grfkit.simulate.folder import csv_file, write_reference
 from grfkit.simulate.session import SimulatedSession, simulate_session
 
-BOUTS, BOUT_S, SHORT_S = 3, 40.0, 20.0
+BOUTS, BOUT_S, SHORT_S = 3, 40.0, 9.0
 CONDITION = Condition(surface="treadmill", wearables=("insole",), insole_rate_hz=100.0)
 CLOSE_S = 0.02
 """Error (s) of a map that is right: lags of insoles and the fit."""

@@ -181,14 +181,17 @@ def calibrated(plan: Plan, inputs: NDArray[Any], *, beyond: float = 1.0) -> Plan
         layers[end.name] = replace(
             last, kernel=_single(last.kernel / of_axis), bias=_single((last.bias - shift) / of_axis)
         )
-    size, forces = np.asarray(plan.size), plan.forces(output)
-    return replace(
+    size = np.asarray(plan.size)
+    made = replace(
         plan,
         layers=tuple(layers[n.name] for n in plan.layers),
         centre=_plain(np.asarray(plan.centre) + middle * size),
         size=_plain(half * size),
-        **(dict(zip(("middle", "half"), map(_plain, _range(forces)))) if plan.per_point else {}),
     )
+    if not plan.per_point:
+        return made
+    # of the weights as they are now: they were rounded to single precision, and the range has to hold what they answer
+    return replace(made, **dict(zip(("middle", "half"), map(_plain, _range(made.forces(made.run(inputs)))))))
 
 
 def _range(values: Floats) -> tuple[Floats, Floats]:
