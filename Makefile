@@ -18,7 +18,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo picture docs test lint format style types layers bench-sync bench-accuracy bench-accuracy-quick bench-edge bench-live bench-images bench-knee check-install clean
+.PHONY: help setup packages venv demo picture docs test lint format style types layers bench-sync bench-accuracy bench-accuracy-quick bench-edge bench-live bench-images bench-knee check-install clean
 
 help: ## show this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -52,6 +52,8 @@ $(VENV)/.packages: | $(STAMP)
 	    -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 $$missing; } \
 	    </dev/null >/dev/null && touch $@ || { echo "cannot install" $$missing >&2; test -z "$$CI"; }; \
 	else echo "missing, so that some tests are skipped:" $$missing "(sudo apt-get install ...)" >&2; fi
+
+packages: $(VENV)/.packages
 
 demo: $(STAMP) ## simulate a small lab, align it, compare with the truth; train, prove, estimate, quantise (minutes)
 	$(BIN)/python tools/demo demo
@@ -114,7 +116,7 @@ bench-knee: ARGS ?= --quick
 bench-knee: $(STAMP) ## do knee alignment and affected side help? writes docs/results/knee_quick.md (ten minutes; ARGS= : all of it, hours)
 	$(BIN)/python tools/bench knee $(ARGS)
 
-check-install: $(STAMP) ## the wheel with every extra in clean environments of each Python here (an hour; ARGS=--quick: the plain one, minutes)
+check-install: $(STAMP) ## the wheel with every extra in clean environments of each Python here (an hour; ARGS=--quick: the plain one and quick tests on it, minutes)
 	$(BIN)/python tools/check_install.py $(ARGS)
 
 clean: ## remove what make made: .venv, demo, caches

@@ -6,6 +6,7 @@ import builtins
 import errno
 import io
 import os
+import pathlib
 import random
 import resource
 import socket
@@ -90,14 +91,21 @@ def fail(monkeypatch: pytest.MonkeyPatch, what: str, number: int, folder: Path) 
     def below(path: Any, *_more: Any) -> bool:
         return isinstance(path, str | Path) and str(path).startswith(str(folder))
 
+    def of_paths(name: str, call: Callable[..., Any]) -> None:
+        """Replace what a Path calls on Python 3.10, which takes the system's functions when pathlib is loaded."""
+        if hasattr(pathlib, "_NormalAccessor"):
+            monkeypatch.setattr(pathlib._NormalAccessor, name, staticmethod(call))
+
     if what == "create":
         monkeypatch.setattr(os, "mkdir", failing(os.mkdir, below))
+        of_paths("mkdir", os.mkdir)
         monkeypatch.setattr(os, "open", failing(os.open, lambda p, flags=0, *_: below(p) and bool(flags & os.O_CREAT)))
     elif what == "sync":
         monkeypatch.setattr(os, "fsync", failing(os.fsync, lambda *_: True))
     elif what == "rename":
         for name in ("replace", "rename", "link"):
             monkeypatch.setattr(os, name, failing(getattr(os, name), below))
+            of_paths(name, getattr(os, name))
 
         def flagged(_source: Path, target: Path, _flag: int) -> bool:
             raise OSError(number, os.strerror(number), str(target))
@@ -112,6 +120,7 @@ def fail(monkeypatch: pytest.MonkeyPatch, what: str, number: int, folder: Path) 
 
         monkeypatch.setattr(io, "open", opened)
         monkeypatch.setattr(builtins, "open", opened)
+        of_paths("open", opened)
 
 
 @by_writer

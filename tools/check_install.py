@@ -5,7 +5,7 @@
 Builds wheel and sdist, makes one environment for each Python and extra, installs the wheel into it by pip, and runs
 ``grf --version``, the help of every command, ``import grfkit`` and what the extra is for. Prints a table; exit code 1
 if anything failed. A Python that is not on this machine is named and left out, as is an extra without wheels for one.
-``--quick``: the plain wheel alone.
+``--quick``: the plain wheel alone, and then the test files of ``QUICK_TESTS`` on it, in the same environment.
 """
 
 from __future__ import annotations
@@ -38,10 +38,46 @@ PYTHONS = tuple(line.rsplit(" ", 1)[1] for line in PROJECT["classifiers"] if re.
 LIMIT_S = 1800
 """An installation or job that takes longer is ended; chosen by hand: pip over a slow line takes minutes."""
 COMMANDS = tuple(PROJECT["scripts"])
+QUICK_TESTS: dict[tuple[str, ...], str] = {
+    (): """
+        c3d c3d_broken c3d_counts calibrate calibrate_imu calibrate_plates calibrate_refusals contacts delsys
+        device_clock device_profile device_recording_file direction fetch_recordings filters foot_to_lab foreign_files
+        free_moment gait_causal gait_contacts gait_loading gait_stances gaps hostile_text insole_centre knee_alignment
+        loadsol moment_unit opensim_write plates records report report_newcomer sensor_text session_clock
+        signals_clocks sniff_inspect stance_set stats_published sync_gates text_formats unit_doubts units vicon_csv
+        visual3d xsens
+    """,
+    ("pyxdf",): "export_xdf xdf",
+    ("openpyxl",): "matlab_excel",
+    ("matplotlib",): "plots",
+    ("starlette", "textual"): "monitor_tui",
+}
+"""Test files that run on the installed wheel of each Python, by what they need of the `test` extra besides
+``RUN_TESTS``. Chosen by hand: quick ones of what works without PyTorch, TensorFlow and LiteRT, a minute in all."""
+RUN_TESTS = ("pytest", "hypothesis")
+ABSENT = "no such Python here"
+SHOWN = 8000
+"""Characters that are shown at most of what a program printed that failed; chosen by hand: a screen or two."""
 
 
 class Failed(Exception):
     """What did not work, in a line."""
+
+    said = ""
+    """All that the program printed."""
+
+
+class NoWheel(Failed):
+    """A package has no wheel for this Python."""
+
+    def __init__(self, requirement: str) -> None:
+        super().__init__(f"no wheel of {requirement}")
+        self.name = package_of(requirement)
+
+
+def package_of(requirement: str) -> str:
+    """Return the package that a requirement is of."""
+    return re.split(r"[\[<>=!~; ]", requirement)[0]
 
 
 @dataclass
@@ -60,7 +96,7 @@ class Place:
             If it ends with another exit code, or not in time.
         """
         program = self.environment / "bin" / words[0]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "PYTEST", "VIRTUAL_ENV"))}
         clean["PATH"] = f"{program.parent}{os.pathsep}{clean['PATH']}"
         try:
             done = subprocess.run(
@@ -71,7 +107,9 @@ class Place:
             raise Failed(f"{' '.join(words[:2])}: not done after {LIMIT_S} s") from None
         if done.returncode != code:
             last = (done.stdout.strip().splitlines() or ["nothing said"])[-1]
-            raise Failed(f"`{' '.join(words)[:80]}` ended with {done.returncode}: {last[:300]}")
+            failed = Failed(f"`{' '.join(words)[:80]}` ended with {done.returncode}: {last[:300]}")
+            failed.said = done.stdout
+            raise failed
         return done.stdout
 
     def python(self, code: str) -> str:
@@ -243,13 +281,15 @@ def needs_torch(extra: str) -> bool:
     return any(line.startswith("torch") for line in lines) or any(needs_torch(name) for name in inner)
 
 
-def checked(python: Path, wheel: Path, extra: str, torch: str, labs: Path) -> str:
+def checked(python: Path, wheel: Path, extra: str, torch: str, labs: Path, *, tests: bool) -> str:
     """Return how an extra fares in a clean environment of a Python, in a table's cell.
 
     Parameters
     ----------
     labs
         Folder that keeps the first environment's simulated lab, for the others of this Python.
+    tests
+        Whether ``QUICK_TESTS`` run there, too.
     """
     with tempfile.TemporaryDirectory(prefix="grfkit-install-") as name:
         folder = Path(name)
@@ -271,9 +311,51 @@ def checked(python: Path, wheel: Path, extra: str, torch: str, labs: Path) -> st
             works(place, extra)
             if not labs.exists():
                 shutil.copytree(place.folder / "lab", labs)
+            fared = f"; quick tests on it: {tested(place)}" if tests else ""
         except Failed as failed:
+            print(failed.said[-SHOWN:])
             return f"FAILED: {failed}"
-        return f"works ({seconds:.0f} s, {megabytes:.0f} MB)"
+        return f"works ({seconds:.0f} s, {megabytes:.0f} MB){fared}"
+
+
+def tested(place: Place) -> str:
+    """Return how ``QUICK_TESTS`` fare on the installed wheel: pytest's closing line, and which files were left out.
+
+    Tests and tools are copied, so that nothing else of the repository can be imported.
+    """
+    names = {*RUN_TESTS, *(name for needs in QUICK_TESTS for name in needs)}
+    needed = {package_of(line): line for line in EXTRAS["test"] if package_of(line) in names}
+    missing: set[str] = set()
+    while True:
+        try:
+            pip(place, *(line for name, line in needed.items() if name not in missing))
+            break
+        except NoWheel as lack:
+            if lack.name not in needed or lack.name in {*RUN_TESTS, *missing}:
+                raise
+            missing.add(lack.name)
+    checkout = place.folder / "checkout"
+    for folder in ("tests", "tools"):
+        shutil.copytree(ROOT / folder, checkout / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", checkout)
+    if (ROOT.parent / "shared").is_dir():
+        (place.folder / "shared").symlink_to(ROOT.parent / "shared")
+    at = Place(place.environment, checkout)
+    at.python(FROM_THE_WHEEL)
+    files, out = [], []
+    for needs, tests in QUICK_TESTS.items():
+        if lack_of := sorted(missing & set(needs)):
+            out += [f"; test_{name}.py left out: no wheel of {', '.join(lack_of)}" for name in tests.split()]
+        else:
+            files += [f"tests/test_{name}.py" for name in tests.split()]
+    said = at.run("python", "-m", "pytest", "-q", "-rfE", "-p", "no:cacheprovider", "--color=no", *files)
+    return said.strip().splitlines()[-1] + "".join(out)
+
+
+FROM_THE_WHEEL = """
+import sys; from pathlib import Path; import grfkit
+assert Path(grfkit.__file__).is_relative_to(sys.prefix), f"tests would import {grfkit.__file__}"
+"""
 
 
 def works(place: Place, extra: str) -> None:
@@ -290,13 +372,14 @@ def works(place: Place, extra: str) -> None:
         job(place)
 
 
-def pip(place: Place, what: str) -> None:
+def pip(place: Place, *what: str) -> None:
     """Install something; what has no wheel for this Python is named."""
+    quiet = ("-q", "--disable-pip-version-check", "--only-binary", ":all:")
     try:
-        place.run("python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", what)
+        place.run("python", "-m", "pip", "install", *quiet, *what)
     except Failed as failed:
         missing = re.search(r"No matching distribution found for (\S+)", str(failed))
-        raise Failed(f"no wheel of {missing[1]}" if missing else f"FAILED: {failed}") from None
+        raise (NoWheel(missing[1]) if missing else Failed(f"FAILED: {failed}")) from None
 
 
 def size_mb(folder: Path) -> float:
@@ -336,15 +419,21 @@ def main() -> int:
         for version, python in interpreters(pythons):
             for extra in extras:
                 if python is None:
-                    cell = "no such Python here"
+                    cell = ABSENT
                 elif needs_torch(extra) and version not in asked.torch_on.split(","):
                     cell = "not tried"
                 else:
-                    cell = checked(python, wheel, extra, asked.torch, Path(name) / f"lab-{version}")
+                    cell = checked(python, wheel, extra, asked.torch, Path(name) / f"lab-{version}", tests=asked.quick)
                 cells[extra, version] = cell
                 print(f"Python {version}, {extra or 'plain'}: {cell}", flush=True)
     text = table(cells, extras, pythons)
     print(text)
+    if asked.quick:
+        print(
+            "Not run on the installed wheel: tests that need PyTorch, TensorFlow or LiteRT, and slow ones (make test)."
+        )
+    for version in sorted({version for (_, version), cell in cells.items() if cell == ABSENT}):
+        print(f"{'WARNING: ' if os.environ.get('CI') else ''}NOTHING WAS TRIED ON PYTHON {version}: {ABSENT}")
     if asked.write is not None:
         asked.write.write_text(report(text, asked.torch), encoding="utf-8")
     return int(any(cell.startswith("FAILED") for cell in cells.values()))
