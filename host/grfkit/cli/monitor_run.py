@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,6 +41,7 @@ def run_monitor(options: dict[str, Any], showing: Showing, *, no_record: bool) -
     _refuse_two_views(showing)
     if no_record and options.get("record") is not None:
         raise BadInputError(f"--record {options['record']} and --no-record; name one of them")
+    from ..device.interrupted import run_loop
     from ..monitor import headless as monitor
     from ..quiet import quiet_logs
 
@@ -51,7 +51,7 @@ def run_monitor(options: dict[str, Any], showing: Showing, *, no_record: bool) -
     request = monitor.request_of(options)
     _refuse(request)
     _refuse_lacking(request, showing)
-    summary = asyncio.run(monitor.headless(request, _views(showing), say=say))
+    summary = run_loop(monitor.headless(request, _views(showing), say=say))
     print(monitor.as_json(summary) if showing.as_json else monitor.words(summary))
 
 
@@ -78,13 +78,14 @@ def run_film(context: Any, options: dict[str, Any], showing: Showing) -> None:
         raise BadInputError(f"{option} is of insoles and would do nothing with --film; leave one of them out")
     _refuse_two_views(showing)
     refuse_without("--film", {"video": ("av", "cv2", "ai_edge_litert"), "page": _packages_of_page(showing)})
+    from ..device.interrupted import run_loop
     from ..monitor import film as monitor
     from ..monitor.publisher import of_options
 
     given = {name: value for name, value in options.items() if value is not None}
     given["model"] = str(given.get("model", ""))
     request = of_options(monitor.FilmRequest, given)
-    summary = asyncio.run(monitor.film_headless(request, _views(showing), say=say))
+    summary = run_loop(monitor.film_headless(request, _views(showing), say=say))
     print(json.dumps(summary, allow_nan=False) if showing.as_json else monitor.words(summary))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,12 +76,13 @@ def _desk(trial: Trial, out: Path, **about: Any) -> Desk:
 
 def _serve(desk: Desk, *, port: int, browser: bool) -> None:
     """Serve the page until the review has ended."""
+    from ..device.interrupted import run_loop
     from ..monitor.serving import new_token
     from ..review.server import serve_review
     from .monitor_run import open_page
 
     browse = open_page if browser else None
-    asyncio.run(serve_review(desk, port=port, token=new_token(), ready=_say_page, browse=browse))
+    run_loop(serve_review(desk, port=port, token=new_token(), ready=_say_page, browse=browse))
 
 
 def _say_page(url: str) -> None:

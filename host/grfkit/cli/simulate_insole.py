@@ -54,11 +54,10 @@ def insole(
     force, as_json = options.pop("force"), options.pop("as_json")
     request = _request(options)
     _refuse_existing(request, force=force)
-    import asyncio
-
+    from ..device.interrupted import run_loop
     from ..virtual.run import run_insoles
 
-    asyncio.run(run_insoles(request, lambda bed: _ready(request, bed, as_json=as_json)))
+    run_loop(run_insoles(request, lambda bed: _ready(request, bed, as_json=as_json)))
 
 
 def _request(options: dict[str, Any]) -> InsoleRequest:

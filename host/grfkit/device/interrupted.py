@@ -5,8 +5,47 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+__all__ = ["interrupted", "run_loop"]
+
+_T = TypeVar("_T")
+
+
+def run_loop(main: Coroutine[Any, Any, _T]) -> _T:
+    """Run a program as :func:`asyncio.run` does, KeyboardInterrupt after Ctrl-C; the same on every Python.
+
+    On Python 3.10 ``asyncio.run`` cancels every task at once, so that one that waits for an answer may learn that another
+    closed its link before it learns that it is cancelled, and the loop prints that error. Here Ctrl-C cancels ``main``
+    alone, as Python does itself from 3.11 on, and ``main`` ends what it began.
+    """
+    if sys.version_info >= (3, 11) or sys.platform == "win32":
+        return asyncio.run(main)
+
+    stopped = False
+
+    async def cancelled_first() -> _T:
+        task, loop = asyncio.ensure_future(main), asyncio.get_running_loop()
+
+        def on_signal() -> None:
+            nonlocal stopped
+            if stopped:
+                raise KeyboardInterrupt
+            stopped = True
+            task.cancel()
+
+        with suppress(RuntimeError, ValueError):  # not in the main thread
+            loop.add_signal_handler(signal.SIGINT, on_signal)
+        return await task
+
+    try:
+        return asyncio.run(cancelled_first())
+    except asyncio.CancelledError:
+        if stopped:
+            raise KeyboardInterrupt from None
+        raise
 
 
 @contextmanager
