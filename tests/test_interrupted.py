@@ -9,7 +9,7 @@ import pytest
 
 from grfkit.device.interrupted import run_loop
 
-# one task closes the link as it is cancelled, and whoever waits on a closed link has an error in place of a cancellation
+# one task closes the link as it is cancelled; whoever waits on a closed link has an error in place of a cancellation
 PROGRAM = """
 import asyncio, os, signal
 from grfkit.device.interrupted import run_loop

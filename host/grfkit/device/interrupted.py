@@ -17,9 +17,9 @@ _T = TypeVar("_T")
 def run_loop(main: Coroutine[Any, Any, _T]) -> _T:
     """Run a program as :func:`asyncio.run` does, KeyboardInterrupt after Ctrl-C; the same on every Python.
 
-    On Python 3.10 ``asyncio.run`` cancels every task at once, so that one that waits for an answer may learn that another
-    closed its link before it learns that it is cancelled, and the loop prints that error. Here Ctrl-C cancels ``main``
-    alone, as Python does itself from 3.11 on, and ``main`` ends what it began.
+    On Python 3.10 ``asyncio.run`` cancels every task at once, so that one that waits for an answer may learn that
+    another closed its link before it learns that it is cancelled, and the loop prints that error. Here Ctrl-C cancels
+    ``main`` alone, as Python does itself from 3.11 on, and ``main`` ends what it began.
     """
     if sys.version_info >= (3, 11) or sys.platform == "win32":
         return asyncio.run(main)
