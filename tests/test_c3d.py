@@ -168,7 +168,14 @@ def test_verified_types_carry_no_warning(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [(11, "Kistler split-belt"), (12, "Kistler split-belt"), (21, "AMTI stairs"), (99, "type 99")],
+    [
+        (11, "Kistler split-belt treadmill: order of the 8 channels and correction of the centre of pressure are not"),
+        (11, "export each belt as type 2"),
+        (12, "Kistler Gaitway"),
+        (12, "export it as text with the vertical force of each plate"),
+        (21, "describe its two plates as type 4 by --plates FILE"),
+        (99, "type 99"),
+    ],
 )
 def test_other_types_are_refused_by_name_and_the_rest_is_read(tmp_path: Path, kind: int, words: str) -> None:
     analog = np.hstack([loads(), loads()])
@@ -179,6 +186,43 @@ def test_other_types_are_refused_by_name_and_the_rest_is_read(tmp_path: Path, ki
     assert recording.streams["plate_2"].fz.values[300] == pytest.approx(-700.0)
     assert any(note.startswith("plate 1 is not read") and words in note for note in recording.notes)
     assert "fz1" in recording.streams["analog"]
+
+
+def test_amti_stairs_are_read_by_a_description_of_their_plates(tmp_path: Path) -> None:
+    described = [
+        {"type": 4, "channels": list(range(1 + 6 * i, 7 + 6 * i)), "corners": (CORNERS + [0, 500 * i, 0]).tolist(),
+         "origin": [0, 0, -40], "length_unit": "mm", "moment_unit": "N mm", "calibration": np.eye(6).tolist()}
+        for i in range(2)
+    ]  # fmt: skip
+    labels = [*LABELS, *(label.replace("1", "2") for label in LABELS)]
+    group = platform(kind=21, width=12)
+    data = build(np.hstack([loads()] * 2), groups={"FORCE_PLATFORM": group}, analog_labels=labels)
+    plates = read_bytes(tmp_path, data, extra={"plates": {"plate": described}}).streams
+    for number, middle in ((1, 0.2), (2, 0.7)):
+        assert plates[f"plate_{number}"].fz.values[LOADED] == pytest.approx(-700.0)
+        assert plates[f"plate_{number}"].cop_y.values[300] == pytest.approx(middle + 0.05, abs=1e-6)
+
+
+def test_a_file_as_motionmonitor_lays_it_out(tmp_path: Path) -> None:
+    """Metres, 60 and 1080 Hz, two plates of type 4 with matrices: as its sample on c3d.org is described in public."""
+    matrix = np.diag([2.0, 2.0, 5.0, 2.0, 2.0, 2.0])
+    volts = loads(60, 18) / np.diag(matrix)
+    volts[:, 3:] /= 1000.0
+    group = platform(2, kind=4, CAL_MATRIX=np.repeat(matrix[:, :, None], 2, axis=2))
+    group["CORNERS"], group["ORIGIN"] = group["CORNERS"] / 1000.0, group["ORIGIN"] / 1000.0
+    maker = {"COMPANY": ["Innovative Sports Training"], "SOFTWARE": ["The MotionMonitor"]}
+    data = c3d_bytes(
+        np.full((60, 1, 3), 0.9), np.hstack([volts, volts]), point_rate_hz=60.0, point_unit="m",
+        analog_labels=[f"F{p}{a}" for p in "12" for a in ("X", "Y", "Z", "MX", "MY", "MZ")],
+        analog_units=["V"] * 12, groups={"FORCE_PLATFORM": group, "MANUFACTURER": maker},
+    )  # fmt: skip
+    recording = read_bytes(tmp_path, data)
+    plate = recording.streams["plate_2"]
+    assert plate.attrs["rate_hz"] == 1080.0
+    assert plate.fz.values[540] == pytest.approx(-700.0)
+    assert plate.cop_y.values[540] == pytest.approx(0.75, abs=1e-5)
+    assert recording.streams["landmarks"].position.values[0, 0] == pytest.approx([0.9] * 3)
+    assert recording.tree.attrs["device"] == "Innovative Sports Training The MotionMonitor"
 
 
 def test_invalid_plates_degrade_with_a_reason_each(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from grfkit.errors import BadInputError
 from grfkit.io import ReadOptions, read
 from test_io_text import refused, write
 from test_reader_fuzz import APDM, APDM7, CSV, DOT, MOT, XSENS
-from test_sensor_text import shimmer
+from test_sensor_text import physilog, shimmer
 from test_vicon_csv import nexus
 from test_visual3d import visual3d
 
@@ -24,6 +24,7 @@ TORN = {
     "xsens dot": (DOT, "csv"),
     "apdm": (APDM.replace(".0\n", "\n"), "csv"),
     "apdm format 7": (APDM7, "csv"),
+    "physilog": (physilog(), "csv"),
     "visual3d": (visual3d(), "txt"),
     "vicon": (nexus(frames=range(1, 9)), "csv"),
 }

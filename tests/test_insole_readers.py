@@ -317,6 +317,24 @@ def test_fscan_raw_counts_and_stated_foot(tmp_path: Path) -> None:
     assert "force" not in data
 
 
+def iscan_text(width: int = 8) -> str:
+    """Return an I-Scan movie as a spreadsheet saves it: every line as wide as the widest, filled up with commas."""
+    text = fscan_text(units="MPa", more="SENSOR_TYPE 5051\nSENSEL_AREA 5.0e-005 m2")
+    text = text.replace("Frame 1\r", 'Frame 1,0.0,,10:22:01,,,"Raw sum=0"\r')
+    return "".join(line + "," * (width - 1 - line.count(",")) + "\r\n" for line in text.splitlines())
+
+
+def test_iscan_filled_with_commas_is_read_as_the_sensor_that_it_names(tmp_path: Path) -> None:
+    recording = read_as("fscan", tmp_path / "a.csv", iscan_text())
+    data = recording.streams["insole"]
+    np.testing.assert_allclose(data["force"].values, 2 * np.arange(5) * 1e6 * 50e-6)
+    assert recording.tree.attrs["device"] == "Tekscan 5051"
+    assert any("no insole of F-Scan" in note and "unverified" in note for note in recording.notes)
+    assert read_as("fscan", tmp_path / "b.asf", fscan_text(more="SENSOR_TYPE 3000E")).tree.attrs["device"] == "F-Scan"
+    with pytest.raises(BadInputError, match=r"is cut off inside its last frame \(5, line"):
+        read_as("fscan", tmp_path / "a.csv", iscan_text()[:-28])
+
+
 def test_fscan_skipped_frames_are_missing_rows(tmp_path: Path) -> None:
     text = fscan_text(20).replace("Frame 4\r\nB,3,0\r\n0,3,B\r\n\r\n", "")
     data = read_as("fscan", tmp_path / "a.asf", text).streams["insole"]

@@ -20,7 +20,7 @@ from live_files import Insole, recording_bytes
 from test_delsys import EMGWORKS, discover
 from test_io_text import MT, TRC
 from test_loadsol import loadsol_text
-from test_sensor_text import NGIMU, XIMU3, shimmer
+from test_sensor_text import NGIMU, XIMU3, physilog, shimmer
 from test_vicon_csv import nexus
 from test_visual3d import visual3d
 from xdf_files import markers, stream, xdf, xdf_bytes
@@ -101,6 +101,7 @@ SEEDS: dict[str, tuple[str, bytes]] = {
     "apdm format 7": ("apdm", APDM7.encode()),
     "x-io": ("xio", NGIMU.encode()),
     "x-IMU3": ("xio", XIMU3.encode()),
+    "physilog": ("physilog", physilog().encode()),
     "delsys discover": ("delsys", discover(timed=True).encode()),
     "delsys emgworks": ("delsys", EMGWORKS.encode()),
     "vicon": ("vicon", nexus(frames=range(1, 9)).encode()),

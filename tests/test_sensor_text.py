@@ -168,3 +168,50 @@ def test_a_stated_header_must_fit(tmp_path: Path, change: tuple[str, str], says:
 def test_a_table_has_at_least_one_header_row(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="header_rows"):
         load_column_map(write(tmp_path, MAP.replace("header_rows = 2", "header_rows = 0"), "map.toml"))
+
+
+PHYSILOG_NAMES = ["Time", "Gyro X", "Gyro Y", "Gyro Z", "Accel X", "Accel Y", "Accel Z", "Event", "Pressure"]
+PHYSILOG_UNITS = ["s", *["deg/s"] * 3, *["g"] * 3, "", "hPa"]
+
+
+def physilog(separator: str = ",", *, lost: tuple[int, ...] = (), above: int = 5) -> str:
+    """Return a Physilog export at 128 Hz as public loaders expect it; the lines above the names are our own."""
+    rows = [[f"line {i}", "words"] for i in range(above)] + [PHYSILOG_NAMES, PHYSILOG_UNITS]
+    rows += [[f"{i / 128:.6f}", "180", "0", "1", "0", "0", f"{1 + i}", "0", ""] for i in range(40) if i not in lost]
+    return "".join(separator.join(row) + "\n" for row in rows)
+
+
+@pytest.mark.parametrize(("separator", "above"), [(",", 5), (";", 0), ("\t", 7)])
+def test_physilog_units_of_its_row_and_lost_samples(tmp_path: Path, separator: str, above: int) -> None:
+    path = write(tmp_path, physilog(separator, lost=(7,), above=above))
+    assert sniff(path).reader.name == "physilog"
+    got = read(path)
+    imu = got.streams["imu"]
+    np.testing.assert_allclose(imu["gyro_x"].values[0], np.pi)
+    np.testing.assert_allclose(imu["acc_z"].values[[0, 8]], [G, 9 * G])
+    assert list(np.flatnonzero(np.isnan(imu["acc_z"].values))) == [7]
+    assert imu.attrs["rate_hz"] == pytest.approx(128, rel=1e-4)
+    assert any("no real file was at hand: unverified" in note for note in got.notes)
+    assert list(read(path, ReadOptions(extra={"side": "left"})).streams)[0] == "imu_left"
+
+
+def test_physilog_gravity_written_large_and_a_column_map(tmp_path: Path) -> None:
+    large = read(write(tmp_path, physilog().replace("g,g,g", "G,G,G"))).streams["imu"]
+    np.testing.assert_allclose(large["acc_z"].values[0], G)
+    columns = {"Time": "time [s]", "Accel Z": "left_acc_x"}
+    mapped = read(write(tmp_path, physilog()), ReadOptions(column_map=columns)).streams
+    np.testing.assert_allclose(mapped["imu_left"]["acc_x"].values[0], G)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("g,g,g", ",,"), "is empty for column 'Accel X', expected a unit like m/s^2; state it in a column map"),
+        (("deg/s", "furlong"), "is 'furlong' for column 'Gyro X', expected a unit like rad/s"),
+        (("s,deg/s", "0,180"), "is '0' for column 'Time', expected a unit like s"),
+        (("Gyro Y", "Gyro X"), "'Gyro X' of the column map stands 2 times"),
+        ((",180,0,1,0,0,3,", ",180,0,1,0,0,x,"), "column 'Accel Z': 'x' is no number"),
+    ],
+)
+def test_physilog_refusals(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+    assert says in refused(write(tmp_path, physilog().replace(*change)))

@@ -14,7 +14,18 @@ from .c3d_params import Parameters
 
 CHANNELS_BY_TYPE = {1: 6, 2: 6, 3: 8, 4: 6, 5: 8, 6: 12, 7: 8}
 CALIBRATED_TYPES = (4, 5, 6, 7)
-_REFUSED = {11: "Kistler split-belt treadmill", 12: "Kistler split-belt treadmill", 21: "AMTI stairs"}
+# Named as in the documentation of BTK (ForcePlatformsExtractor), which lists their channels and reads none of them "due
+# to the lack of information"; the C3D user guide defines types 1 to 4
+_REFUSED = {
+    11: "Kistler split-belt treadmill: order of the 8 channels and correction of the centre of pressure are not public",
+    12: "Kistler Gaitway treadmill: 8 vertical sensors of two plates, whose places the file does not state",
+    21: "AMTI stairs: two plates under four steps, whose places are not defined in public",
+}
+_REFUSED_ADVICE = {
+    11: "export each belt as type 2 (Fx Fy Fz Mx My Mz), or as text to read by a column map",
+    12: "export it as text with the vertical force of each plate, to read by a column map",
+    21: "describe its two plates as type 4 by --plates FILE, or export them as type 2",
+}
 # A count beyond this is damage; chosen by hand: walkways have up to a dozen
 _MOST_PLATES = 64
 # Corners up to this are in m, larger ones in mm; chosen by hand: a laboratory in m, a few cm in mm
@@ -262,7 +273,9 @@ def _type(parameters: Parameters, index: int) -> int:
         raise BadInputError("has no FORCE_PLATFORM:TYPE")
     kind = int(types[index])
     if kind in _REFUSED:
-        raise BadInputError(f"is of type {kind} ({_REFUSED[kind]}), which grfkit does not decode")
+        raise BadInputError(
+            f"is of type {kind} ({_REFUSED[kind]}), which grfkit does not decode; {_REFUSED_ADVICE[kind]}"
+        )
     if kind not in CHANNELS_BY_TYPE:
         raise BadInputError(f"is of type {kind}, expected 1 to 7")
     return kind

@@ -30,6 +30,7 @@ READER_MODULES = (
     "xsens",
     "apdm",
     "xio",
+    "physilog",
     "shimmer",
     "delsys",
     "matlab",

@@ -1,7 +1,8 @@
-"""Tekscan ASCII movies (F-Scan, ``.asf``): ``KEY value`` lines, then ``Frame n`` and a grid of cells each.
+"""Tekscan ASCII movies (F-Scan, I-Scan; ``.asf``, ``.csv``): ``KEY value`` lines, then ``Frame n`` and a grid each.
 
 ``B`` stands for a place without a cell. One file holds one foot; its header does not say which. Of each grid the
-force (or sum of cells), centre of pressure and peak are kept.
+force (or sum of cells), centre of pressure and peak are kept. F-Scan was read in a real file; I-Scan, and rows that a
+spreadsheet filled up with commas, as public readers do (jiwooba/HSS-TAP, tassos/tekscan-analysis on GitHub).
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ from ._insoles import stated_side, stream_name
 # Lines searched for ASCII_DATA, chosen by hand: a real one has 29
 _HEADER_LINES = 200
 _FRAME = re.compile(r"Frame\s+(\d+)\s*(?:,.*)?")
-_QUANTITY = re.compile(r"([0-9.]+)\s*(\S+)")
+_QUANTITY = re.compile(r"([0-9.]+(?:[eE][+-]?\d+)?)\s*([^\s\d]\S*)")
 # How far the stated area of a cell may be from the product of the spacings; chosen by hand: both are rounded
 _AREA_TOLERANCE = 0.02
+# SENSOR_TYPE of F-Scan's insoles: the word, and Tekscan's map numbers 3000, 3000E, 3001
+_INSOLES = re.compile(r"F-?SCAN.*|300[01]\w*", re.IGNORECASE)
 # Time between frames (s) that a movie may state: 10 kHz to 0.1 Hz, chosen by hand
 _SHORTEST_FRAME_S, _LONGEST_FRAME_S = 1e-4, 10.0
 
@@ -49,6 +52,8 @@ class FscanFile:
         Distance of rows and columns and a cell's area; NaN where the header states none.
     side
         ``left`` or ``right`` where a header line says so, else ``unknown``.
+    sensor
+        ``SENSOR_TYPE`` where it is none of F-Scan's insoles, else "".
     """
 
     frame: Floats
@@ -60,6 +65,7 @@ class FscanFile:
     area_m2: float
     side: str
     started: str
+    sensor: str
     notes: list[str]
 
 
@@ -79,7 +85,8 @@ def parse_fscan(text: str) -> FscanFile:
         If the header lacks rows, columns, unit or time per frame, a frame is incomplete or lacks at the end, or
         a cell is no number.
     """
-    lines = [line.rstrip() for line in text.splitlines()]
+    # a cell is never empty, so that commas at the end are a spreadsheet's
+    lines = [line.rstrip(", \t") for line in text.splitlines()]
     end = next((i for i, line in enumerate(lines[:_HEADER_LINES]) if line.startswith("ASCII_DATA")), -1)
     if end < 0:
         raise BadInputError("has no header line 'ASCII_DATA'; it is no Tekscan ASCII movie, or cut off")
@@ -99,7 +106,10 @@ def parse_fscan(text: str) -> FscanFile:
     row, column = _quantity(header, "ROW_SPACING", "m"), _quantity(header, "COL_SPACING", "m")
     area = _area(header, row, column, notes)
     period = _seconds(header)
-    return FscanFile(number, sums, unit, period, row, column, area, _side(header), header.get("TIME", ""), notes)
+    kind = header.get("SENSOR_TYPE", "")
+    sensor = "" if _INSOLES.fullmatch(kind) else kind
+    started = header.get("TIME", "")
+    return FscanFile(number, sums, unit, period, row, column, area, _side(header), started, sensor, notes)
 
 
 def _header(lines: Sequence[str]) -> dict[str, str]:
@@ -234,6 +244,11 @@ def _read(path: Path, options: ReadOptions) -> Recording:
     side = stated_side(parsed.side, notes, what="the movie")
     if parsed.started:
         notes.append(f"the file states its start as '{parsed.started}' (no time zone)")
+    if parsed.sensor:
+        notes.append(
+            f"SENSOR_TYPE is '{parsed.sensor}', no insole of F-Scan: its sum is the load on that sensor (I-Scan; its"
+            " layout from public readers, no real file was at hand: unverified)"
+        )
     time = (parsed.frame - parsed.frame[0]) * parsed.period_s
     check_time(time)
     stream = make_stream(
@@ -245,7 +260,8 @@ def _read(path: Path, options: ReadOptions) -> Recording:
         stamp_source="index",
         attrs={"cell_area_m2": parsed.area_m2, "missing_samples": _lost(parsed)},
     )
-    return file_recording(path, {stream_name("insole", side): stream}, device="F-Scan", reader="fscan", notes=notes)
+    device = f"Tekscan {parsed.sensor}" if parsed.sensor else "F-Scan"
+    return file_recording(path, {stream_name("insole", side): stream}, device=device, reader="fscan", notes=notes)
 
 
 def _lost(parsed: FscanFile) -> int:
@@ -268,4 +284,4 @@ def _channels(parsed: FscanFile, notes: list[str]) -> list[Channel]:
     return channels
 
 
-READER = Reader("fscan", "F-Scan ASCII movie (Tekscan)", (".asf",), _sniff, _read)
+READER = Reader("fscan", "F-Scan or I-Scan ASCII movie (Tekscan)", (".asf",), _sniff, _read)
