@@ -212,9 +212,9 @@ def test_a_file_as_motionmonitor_lays_it_out(tmp_path: Path) -> None:
     group["CORNERS"], group["ORIGIN"] = group["CORNERS"] / 1000.0, group["ORIGIN"] / 1000.0
     maker = {"COMPANY": ["Innovative Sports Training"], "SOFTWARE": ["The MotionMonitor"]}
     data = c3d_bytes(
-        np.full((60, 1, 3), 0.9), np.hstack([volts, volts]), point_rate_hz=60.0, point_unit="m",
+        np.full((60, 1, 3), 0.9), np.hstack([volts, volts]), point_rate_hz=60.0, analog_per_frame=18,
         analog_labels=[f"F{p}{a}" for p in "12" for a in ("X", "Y", "Z", "MX", "MY", "MZ")],
-        analog_units=["V"] * 12, groups={"FORCE_PLATFORM": group, "MANUFACTURER": maker},
+        analog_units=["V"] * 12, groups={"FORCE_PLATFORM": group, "MANUFACTURER": maker, "POINT": {"UNITS": "m"}},
     )  # fmt: skip
     recording = read_bytes(tmp_path, data)
     plate = recording.streams["plate_2"]

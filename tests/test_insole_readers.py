@@ -319,7 +319,7 @@ def test_fscan_raw_counts_and_stated_foot(tmp_path: Path) -> None:
 
 def iscan_text(width: int = 8) -> str:
     """Return an I-Scan movie as a spreadsheet saves it: every line as wide as the widest, filled up with commas."""
-    text = fscan_text(units="MPa", more="SENSOR_TYPE 5051\nSENSEL_AREA 5.0e-005 m2")
+    text = fscan_text(units="MPa", more="SENSOR_TYPE 5051\nSENSEL_AREA 5.0e-001 cm2")
     text = text.replace("Frame 1\r", 'Frame 1,0.0,,10:22:01,,,"Raw sum=0"\r')
     return "".join(line + "," * (width - 1 - line.count(",")) + "\r\n" for line in text.splitlines())
 

@@ -46,11 +46,14 @@ def _sniff(head: Head) -> Match:
 
 def _read(path: Path, options: ReadOptions) -> Recording:
     refuse_extra(options, "physilog")
-    text = read_text(path)
-    lines = text.splitlines()
+    lines = read_text(path).splitlines(keepends=True)
     at = _names_at(lines)
     if at < 0:
         raise BadInputError("has no row of names with 'Time' and 'Accel X' or 'Gyro X'; export it as CSV again")
+    if "Mag" not in lines[at]:
+        # a capital G is gauss in grfkit's table; without a magnetometer it can only be gravity
+        lines[at + 1 : at + 2] = [re.sub(r"(?<!\w)G(?!\w)", "g", line) for line in lines[at + 1 : at + 2]]
+    text = "".join(lines)
     layout = HeaderLayout(at, 1, units_row=True)
     if options.column_map:
         stated = layout if options.layout.is_plain else options.layout
@@ -80,15 +83,13 @@ def _column_map(lines: Sequence[str], layout: HeaderLayout) -> dict[str, str]:
 
 
 def _unit(cell: str, stated: str, canonical: str) -> str:
-    # a capital G is gauss in grfkit's table; of an accelerometer it can only be gravity
-    unit = "g" if stated.strip("[]() ") == "G" and canonical == "m/s^2" else stated
-    if not unit or not units.is_unit(unit, canonical):
+    if not stated or not units.is_unit(stated, canonical):
         what = f"is '{stated}'" if stated else "is empty"
         raise BadInputError(
             f"the row of units below the names {what} for column '{cell}', expected a unit like {canonical};"
             " state it in a column map (--column-map map.toml, with skip_lines)"
         )
-    return units.canonical_name(unit)
+    return units.canonical_name(stated)
 
 
 READER = Reader("physilog", "Physilog (Gait Up) CSV", (".csv",), _sniff, _read, ("rate_hz", "column_map"))
