@@ -190,7 +190,7 @@ def test_other_types_are_refused_by_name_and_the_rest_is_read(tmp_path: Path, ki
 
 def test_amti_stairs_are_read_by_a_description_of_their_plates(tmp_path: Path) -> None:
     described = [
-        {"type": 4, "channels": list(range(1 + 6 * i, 7 + 6 * i)), "corners": (CORNERS + [0, 500 * i, 0]).tolist(),
+        {"type": 4, "channels": list(range(1 + 6 * i, 7 + 6 * i)), "corners": np.add(CORNERS, [0, 500 * i, 0]).tolist(),
          "origin": [0, 0, -40], "length_unit": "mm", "moment_unit": "N mm", "calibration": np.eye(6).tolist()}
         for i in range(2)
     ]  # fmt: skip

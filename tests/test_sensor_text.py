@@ -192,7 +192,7 @@ def test_physilog_units_of_its_row_and_lost_samples(tmp_path: Path, separator: s
     assert list(np.flatnonzero(np.isnan(imu["acc_z"].values))) == [7]
     assert imu.attrs["rate_hz"] == pytest.approx(128, rel=1e-4)
     assert any("no real file was at hand: unverified" in note for note in got.notes)
-    assert list(read(path, ReadOptions(extra={"side": "left"})).streams)[0] == "imu_left"
+    assert next(iter(read(path, ReadOptions(extra={"side": "left"})).streams)) == "imu_left"
 
 
 def test_physilog_gravity_written_large_and_a_column_map(tmp_path: Path) -> None:

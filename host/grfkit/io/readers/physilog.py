@@ -2,7 +2,8 @@
 
 Names are ``Time``, ``Accel X`` to ``Z``, ``Gyro X`` to ``Z``. Written from the loader of Linn39/imu_gait_analysis on
 GitHub, which reads the sensors of the TRIPOD and DUO-Gait data sets (doi 10.3390/data6090095,
-10.1038/s41597-023-02391-w): five lines above the names, a row of units below them. No real file was at hand: unverified.
+10.1038/s41597-023-02391-w): five lines above the names, a row of units below them. No real file was at hand:
+unverified.
 """
 
 from __future__ import annotations
