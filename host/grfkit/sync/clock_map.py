@@ -12,6 +12,7 @@ from ..arrays import Floats
 from ..calibrate.lags import Lag
 from ..records import Anchors, ClockMap, Segment
 from .contact_events import LoadSignal
+from .known_device import Shown
 from .search import BestLag
 from .waveform import WaveformLag
 
@@ -35,6 +36,8 @@ class DeviceAlignment:
     rate_ppm
         The clock's rate by these contacts alone, and its standard error; None where several stretches were fitted, or
         courses of load.
+    shown
+        What the trial shows of the device; None where it is not contacts on plates that were fitted.
     """
 
     clock_map: ClockMap
@@ -48,6 +51,7 @@ class DeviceAlignment:
     deciding_prior_sd_s: float | None = None
     as_labelled: float = 0.0
     rate_ppm: tuple[float, float] | None = None
+    shown: Shown | None = None
 
 
 def nothing_to_align(reason: str) -> DeviceAlignment:

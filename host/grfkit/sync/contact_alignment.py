@@ -16,6 +16,7 @@ from .contact_events import DeviceTrain
 from .decide import Decision, decide, decides, gate_for, preferred_elsewhere
 from .doubts import is_suspicious, rate_doubts, shoe_doubts, slip_doubts, stray_doubts
 from .fit import ClockFit, fit_anchors, segment_of, unsteadiness_s
+from .known_device import KnownDevice
 from .losses import loss_sentences, lost_samples
 from .matching import match
 from .rate_scan import scan_rates
@@ -71,6 +72,8 @@ class ContactPair:
         The device's lag, subtracted from its contacts.
     clock_rate_ppm
         Mean and SD of the clock's rate, where it is known from elsewhere (other trials of a session).
+    known
+        What other trials of a session say of the device; used on plates.
     """
 
     reference: Contacts
@@ -80,6 +83,7 @@ class ContactPair:
     settings: AlignSettings
     lag: Lag
     clock_rate_ppm: tuple[float, float] | None = None
+    known: KnownDevice | None = None
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def align_contacts(pair: ContactPair) -> DeviceAlignment:
     shortest_s = SHORTEST_PLATE_OVERLAP_S if plates else _shortest_treadmill_overlap_s(settings)
     rate, findings = _start_rate(pair, shortest_s)
     rate_prior_ppm = _unscanned_prior_ppm(pair) if rate == 1.0 else SCANNED_RATE_PRIOR_PPM
-    limits = Limits(pair.prior, rate, rate_prior_ppm, shortest_s, settings.swap_chance)
+    limits = Limits(pair.prior, rate, rate_prior_ppm, shortest_s, settings.swap_chance, pair.known)
     # what both recorded is never searched as one where it is long: the clock wanders too far for one line
     long = min(np.ptp(device.onset_s), np.ptp(reference.onset_s)) > settings.long_record_s
     best = None if long else search(reference, device, limits, plates=plates)
@@ -205,7 +209,7 @@ def _from_search(pair: ContactPair, best: BestLag, limits: Limits, findings: Seq
         matched=best.matched,
         overlap_s=overlap_s,
     )
-    return replace(found, rate_ppm=(1e6 * (alone.rate - 1.0), 1e6 * alone.rate_sd))
+    return replace(found, rate_ppm=(1e6 * (alone.rate - 1.0), 1e6 * alone.rate_sd), shown=best.shown)
 
 
 def _fitted(

@@ -30,6 +30,7 @@ from .contact_events import (
 )
 from .device_pair import align_pair
 from .doubts import LEAST_LANDING_EVIDENCE
+from .known_device import KnownDevice
 from .lap_feet import with_feet
 from .load_alignment import align_loads
 from .rhythm import rhythm
@@ -80,6 +81,7 @@ def align_device(
     lags: LagTable | None = None,
     accept_refused: bool = False,
     clock_rate_ppm: tuple[float, float] | None = None,
+    known: KnownDevice | None = None,
 ) -> DeviceAlignment:
     """Return how one device's clock becomes the reference clock, or a refusal without a map.
 
@@ -104,6 +106,8 @@ def align_device(
         Keep the map of a refused alignment; ``verdict`` stays ``refused``.
     clock_rate_ppm
         Mean and SD (ppm) of the clock's rate, where other trials of a session tell it; for the fit, not the search.
+    known
+        What other trials of a session say of the device; used over plates.
 
     Raises
     ------
@@ -126,7 +130,7 @@ def align_device(
         return replace(nothing_to_align(_ONE_BELT), reference_loads=tuple(loads))
     alignment, pair = best_reading(
         contacts, _streams(reference), _streams(device), plates=plates, prior=prior, settings=settings, lags=table,
-        clock_rate_ppm=clock_rate_ppm,
+        clock_rate_ppm=clock_rate_ppm, known=known,
     )  # fmt: skip
     alignment = _by_load_where_standing(alignment, pair, loads)
     aligned = alignment.clock_map
@@ -151,6 +155,7 @@ def best_reading(
     settings: AlignSettings,
     lags: LagTable,
     clock_rate_ppm: tuple[float, float] | None = None,
+    known: KnownDevice | None = None,
 ) -> tuple[DeviceAlignment, ContactPair]:
     """Return the alignment by contacts and the trains it compares, of the reading of the device that fits best."""
     gait = "walking" if usual_stance_s(contacts) > WALKING_STANCE_S else "running"
@@ -162,7 +167,7 @@ def best_reading(
     for train in trains:
         lag = lookup(lags, device_class=train.device_class, feature=train.feature, rate_hz=train.rate_hz, gait=gait)
         timed = middles(contacts) if train.feature == TURNING else contacts
-        pair = ContactPair(timed, train, plates, prior, settings, lag, clock_rate_ppm)
+        pair = ContactPair(timed, train, plates, prior, settings, lag, clock_rate_ppm, known)
         readings.append((align_contacts(pair), pair))
     alignment, pair = max(readings, key=lambda reading: float(reading[0].log_likelihood.max(initial=-np.inf)))
     return _against_other_readings(

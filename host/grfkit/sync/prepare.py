@@ -21,6 +21,7 @@ from .inputs import (
     read_wearables,
     refuse_exchanged,
 )
+from .known_device import KnownDevice
 from .lag_difference import refuse_unused_lags
 from .no_plates import no_reference, read_devices
 from .request import Source, SyncRequest, refuse_unusable
@@ -70,6 +71,7 @@ def align_clock(
     prior: Prior | None,
     swap_chance: float | None = None,
     clock_rate_ppm: tuple[float, float] | None = None,
+    known: KnownDevice | None = None,
 ) -> DeviceAlignment:
     """Return the alignment of the streams of one clock, by the settings of the request.
 
@@ -79,6 +81,8 @@ def align_clock(
         In place of the settings' chance that left and right were exchanged.
     clock_rate_ppm
         Mean and SD of the clock's rate, where it is known.
+    known
+        What other trials say of the device.
     """
     settings = ready.request.settings
     if swap_chance is not None:
@@ -92,4 +96,5 @@ def align_clock(
         lags=ready.documents.lags,
         accept_refused=ready.request.accept_refused,
         clock_rate_ppm=clock_rate_ppm,
+        known=known,
     )

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 from ..signals.contacts import Contacts
 from .covariation import courses, covariation, partial_hits, shared_measures, whole_hits
+from .known_device import KnownDevice
 from .matching import LEAST_OUTLIER_S, WINDOWS_S, Matches, masked_median, match
 from .rhythm import FLOOR_S, TWO_FOOTED_S, Rhythm, innovation_variance
 
@@ -100,6 +101,7 @@ def score(
     rate_prior_ppm: float,
     start_rate: float = 1.0,
     swap_chance: float = SWAPPED,
+    known: KnownDevice | None = None,
 ) -> Scores:
     """Return the scores of every candidate in ``matches``.
 
@@ -107,9 +109,11 @@ def score(
     ----------
     swap_chance
         Chance that left and right of the device were exchanged.
+    known
+        What other trials say of the device; on plates.
     """
     residual = np.where(matches.inlier, matches.residual_s, np.nan)
-    times = _plates_times(reference, matches, beat) if plates else _treadmill_times(matches, beat)
+    times = _plates_times(reference, matches, beat, known) if plates else _treadmill_times(matches, beat)
     times = times - 0.5 * ((matches.rate - start_rate) / (rate_prior_ppm * 1e-6)) ** 2
     detrend = not plates
     stances = np.where(whole_hits(reference), _stances(reference), np.nan) if plates else _stances(reference)
@@ -120,6 +124,8 @@ def score(
     strengths = STRENGTH_WEIGHT * covariation(reference.strength, device.strength, device, matches, detrend)
     if plates and shared_measures(reference, device):
         strengths = courses(reference, device, matches)
+    if plates and known is not None and known.courses is not None:
+        strengths = known.courses.evidence(reference, device, matches)
     labelled, exchanged = feet_evidence(reference, device, matches, by_pass=plates)
     knows = (matches.inlier & (reference.foot >= 0) & (device.foot[np.clip(matches.partner, 0, None)] >= 0)).any(axis=1)
     swapped = exchanged + np.where(knows, np.log(swap_chance), 0.0)
@@ -154,6 +160,7 @@ def match_and_score(
     windows_s: tuple[float, ...] = WINDOWS_S,
     least_outlier_s: float = LEAST_OUTLIER_S,
     swap_chance: float = SWAPPED,
+    known: KnownDevice | None = None,
 ) -> tuple[Matches, Scores]:
     """Return the matches at each candidate offset, and their scores."""
     matches = match(
@@ -162,7 +169,7 @@ def match_and_score(
     )  # fmt: skip
     scores = score(
         reference, device, matches, beat, plates=plates, rate_prior_ppm=rate_prior_ppm, start_rate=rate,
-        swap_chance=swap_chance,
+        swap_chance=swap_chance, known=known,
     )  # fmt: skip
     return matches, scores
 
@@ -193,11 +200,9 @@ def _treadmill_times(matches: Matches, beat: Rhythm) -> Floats:
     return np.asarray(gain + np.minimum(lost, -1.0) * astray)
 
 
-def _plates_times(reference: Contacts, matches: Matches, beat: Rhythm) -> Floats:
-    """Return the marginal likelihood of the residuals, pass by pass, over a grid of jitter SDs."""
-    # part of a foot is felt late: such a hit tells no time
-    tells = ~partial_hits(reference)
-    inlier = matches.inlier & tells
+def jitter_table(reference: Contacts, matches: Matches) -> Floats:
+    """Return the log-likelihood of the residuals by each jitter of the grid, shape (grid, K), but for a constant."""
+    inlier = _telling(reference, matches)
     starts = np.flatnonzero(np.diff(reference.onset_s, prepend=-np.inf) > PASS_GAP_S)
     u = np.where(inlier, np.nan_to_num(matches.residual_s), 0.0)
     count = np.add.reduceat(inlier.astype(np.float64), starts, axis=1)
@@ -212,10 +217,24 @@ def _plates_times(reference: Contacts, matches: Matches, beat: Rhythm) -> Floats
             pieces = -0.5 * (np.maximum(count - 1, 0) * np.log(jitter**2) + within / jitter**2)
             pieces -= 0.5 * (np.log(spread) + total**2 / np.maximum(count, 1) / spread)
             terms.append(np.where(count > 0, pieces, 0.0).sum(axis=1))
-    table = np.stack(terms)
+    return np.stack(terms)
+
+
+def _telling(reference: Contacts, matches: Matches) -> NDArray[np.bool_]:
+    """Return which matches tell a time: part of a foot is felt late, and such a hit tells none."""
+    return np.asarray(matches.inlier & ~partial_hits(reference))
+
+
+def _plates_times(reference: Contacts, matches: Matches, beat: Rhythm, known: KnownDevice | None) -> Floats:
+    """Return the marginal likelihood of the residuals, pass by pass, over a grid of jitter SDs."""
+    tells = ~partial_hits(reference)
+    inlier = _telling(reference, matches)
+    table = jitter_table(reference, matches)
+    chances = np.full(len(table), -np.log(len(table))) if known is None else known.jitter
     # the mean of likelihoods over the grid, taken from its largest so that no exponential underflows
+    table = table + chances[:, None]
     best = table.max(axis=0)
-    density = best + np.log(np.mean(np.exp(table - best), axis=0))
+    density = best + np.log(np.sum(np.exp(table - best), axis=0))
     matched = inlier.sum(axis=1)
     possible = (matches.possible & tells).sum(axis=1)
     # against chance, by which a contact lies anywhere in a period; and the Gaussians' constant, left out above

@@ -12,9 +12,10 @@ from ..arrays import Floats
 from ..records import Prior
 from ..signals.contacts import Contacts
 from .candidates import candidate_offsets, surprise_nats
+from .known_device import KnownDevice, Shown, shown_at
 from .matching import RATE_PRIOR_PPM, Matches
 from .rhythm import Rhythm, rhythm
-from .score import SWAPPED, Scores, match_and_score
+from .score import SWAPPED, Scores, jitter_table, match_and_score
 
 NEIGHBOURS = 3
 """Steps to either side of the winner that are always looked at; the reference design."""
@@ -48,6 +49,8 @@ class Limits:
         Overlap (s) below which an offset is no candidate.
     swap_chance
         Chance that left and right of the device were exchanged.
+    known
+        What other trials say of the device; on plates.
     """
 
     prior: Prior | None = None
@@ -55,6 +58,7 @@ class Limits:
     rate_prior_ppm: float = RATE_PRIOR_PPM
     shortest_overlap_s: float = SHORTEST_OVERLAP_S
     swap_chance: float = SWAPPED
+    known: KnownDevice | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,8 @@ class BestLag:
         counted; 0 where the reference does not know feet.
     lags_s, log_likelihood
         All candidates at the pivot, for the report, by lag.
+    shown
+        What the winner shows of the device; None on a treadmill.
     """
 
     offset_s: float
@@ -104,6 +110,7 @@ class BestLag:
     beat: Rhythm
     swapped: bool | None
     as_labelled: float = 0.0
+    shown: Shown | None = None
 
     @property
     def matched(self) -> int:
@@ -146,6 +153,7 @@ def search(reference: Contacts, device: Contacts, limits: Limits, *, plates: boo
             rate=limits.rate,
             rate_prior_ppm=limits.rate_prior_ppm,
             swap_chance=limits.swap_chance,
+            known=limits.known,
         )
 
     matches, scores = scored_at(starts)
@@ -160,7 +168,7 @@ def search(reference: Contacts, device: Contacts, limits: Limits, *, plates: boo
             break
         more, extra = scored_at(fresh)
         matches, scores = _joined(matches, more), _joined(scores, extra)
-    return _winner(reference, device, matches, scores, beat, limits.prior)
+    return _winner(reference, device, matches, scores, beat, limits.prior, plates)
 
 
 def _log_prior(matches: Matches, prior: Prior | None) -> Floats:
@@ -185,7 +193,13 @@ def _joined(first: _T, second: _T) -> _T:
 
 
 def _winner(
-    reference: Contacts, device: Contacts, matches: Matches, scores: Scores, beat: Rhythm, prior: Prior | None
+    reference: Contacts,
+    device: Contacts,
+    matches: Matches,
+    scores: Scores,
+    beat: Rhythm,
+    prior: Prior | None,
+    plates: bool,
 ) -> BestLag:
     """Return the best candidate, and its margin to the best of those that are another alignment."""
     bonus = _log_prior(matches, prior)
@@ -226,4 +240,10 @@ def _winner(
         beat=beat,
         swapped=bool(scores.swapped[best]) if knows_feet else None,
         as_labelled=as_labelled if knows_feet else 0.0,
+        shown=_shown(reference, device, matches, best) if plates else None,
     )
+
+
+def _shown(reference: Contacts, device: Contacts, matches: Matches, best: int) -> Shown:
+    jitter = jitter_table(reference, matches)[:, best]
+    return shown_at(reference, device, matches, best, jitter)

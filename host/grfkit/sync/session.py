@@ -19,6 +19,7 @@ from .prepare import Prepared, align_clock, prepare
 from .session_clock import Placement, Shift, shared_shift
 from .session_devices import device_placements
 from .session_kept import kept
+from .session_known import held, with_known_devices
 from .session_rate import known_rates, rate_of_others, with_rate
 from .session_request import SessionRequest, read_session
 from .session_table import Clock, Recordings, SessionTable, Way, starts_of
@@ -199,7 +200,8 @@ def align_session(
     starts = starts_of(request, recordings)
     trials = [trial for trial in request.trials if trial.name not in errors]
     table = SessionTable(request, trials, ready, starts, first)
-    final = _with_shared_rates(table, _between_devices(table, _together(table, first)))
+    table.alone = with_known_devices(table, first)
+    final = _with_shared_rates(table, _between_devices(table, _together(table, table.alone)))
     keep_s = request.options.keep_s
     outcome = {t.name: kept(finish(ready[t.name], final[t.name]), keep_s) for t in trials}
     clocks = [_session_clock(table, clock, first, final) for clock in table.clocks]
@@ -263,7 +265,12 @@ def _with_shared_rates(
                 ready, group, device = table.ready[name], groups[name], aligned[name][groups[name]]
                 way = table.lent.get((name, group)) or Way(ready.wearables.groups[group], ready.request.prior(), None)
                 again = align_clock(
-                    ready, way.streams, prior=way.prior, swap_chance=way.swap_chance, clock_rate_ppm=rate_ppm
+                    ready,
+                    way.streams,
+                    prior=way.prior,
+                    swap_chance=way.swap_chance,
+                    clock_rate_ppm=rate_ppm,
+                    known=table.known_devices.get((name, group)),
                 )
                 final[name][group] = with_rate(device, again, rate_ppm)
     return final
@@ -279,7 +286,8 @@ def _lent(table: SessionTable, name: str, group: int, device: DeviceAlignment, p
     if any(stream.sizes["time"] < 2 for stream in streams.values()):
         return device
     table.lent[name, group] = Way(streams, prior, placement.swap_chance)
-    again = align_clock(ready, streams, prior=prior, swap_chance=placement.swap_chance)
+    known = table.known_devices.get((name, group))
+    again = held(align_clock(ready, streams, prior=prior, swap_chance=placement.swap_chance, known=known), known)
     clock_map = again.clock_map
     if clock_map.verdict != "aligned":
         return replace(again, clock_map=_with(clock_map, findings=[_finding(placement)]))

@@ -15,6 +15,7 @@ from ..records import ClockMap, Prior, Recording
 from .clock_map import DeviceAlignment
 from .device import align_device
 from .inputs import by_clock
+from .known_device import KnownDevice
 from .prepare import Prepared
 from .request import SyncRequest, read_source
 from .session_clock import Placement, placements
@@ -94,6 +95,7 @@ class SessionTable:
         self.request, self.trials, self.ready, self.starts, self.alone = request, trials, ready, starts, alone
         self.clocks: dict[Clock, list[tuple[SessionTrial, int, Path]]] = {}
         self.lent: dict[tuple[str, int], Way] = {}
+        self.known_devices: dict[tuple[str, int], KnownDevice] = {}
         self._joined: dict[tuple[Clock, Clock], ClockMap] = {}
         used = [path for trial in trials for path in trial.request.wearables]
         for trial in trials:
