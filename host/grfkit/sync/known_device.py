@@ -1,7 +1,7 @@
-"""What trials of one device that are sure say of it: how its contacts jitter, and how its loads follow the plates'.
+"""What sure trials of one device say of it: how its contacts jitter, and how its loads follow the plates'.
 
-Ten hits over plates are few to learn either from, and a likelihood that has to is a weak one. In a session the device is
-the same in every trial, so what the sure ones show of it holds in the one that is not.
+Ten hits over plates are few to learn either from, and a likelihood that has to is a weak one. In a session the device
+is the same in every trial, so what the sure ones show of it holds in the one that is not.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .matching import Matches
 ANOTHER_JITTER = 1e-3
 """Chance that a device jitters otherwise than in the trials that are sure: a strap that slipped; chosen by hand."""
 ODD_HIT = 0.02
-"""Chance that a hit's course has nothing to do with what the device shows of others: a lost packet at its peak. Without
-it one of 140 bouts of tuning seeds (45,500,000 on) preferred a wrong place by 8 nats, with it none by any."""
+"""Chance that a hit's course has nothing to do with what the device shows of others: a lost packet at its peak.
+Without it one of 140 bouts of tuning seeds (45,500,000 on) preferred a wrong place by 8 nats, with it none did."""
 COURSE_WEIGHT = 0.7
 """Share of the evidence of known courses that counts, as of durations: load is correlated from stride to stride. With
 it exp(evidence) at wrong lags averages 1.2 of insoles and 0.4 of shoe IMUs (168 bouts of the same seeds)."""
 FEWEST_KNOWN = 8
 """Hits, beyond one a foot and trial and one a measure, from which courses are learned; chosen by hand."""
 LEAST_VARIANCE = 1e-9
-"""Least variance of a measure's residual, as a share of its own: the same series on both sides is not infinitely sure."""
+"""Least variance of a measure's residual, as a share of its own: equal series on both sides are not infinitely sure."""
 
 
 @dataclass(frozen=True)

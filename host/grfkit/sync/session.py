@@ -200,8 +200,14 @@ def align_session(
     starts = starts_of(request, recordings)
     trials = [trial for trial in request.trials if trial.name not in errors]
     table = SessionTable(request, trials, ready, starts, first)
-    table.alone = with_known_devices(table, first)
-    final = _with_shared_rates(table, _between_devices(table, _together(table, table.alone)))
+    table.alone = with_known_devices(table, first, first)
+    placed = _between_devices(table, _together(table, table.alone))
+    # a trial that another device, or the start times, placed tells of its own device too
+    again = with_known_devices(table, table.alone, placed)
+    if again is not table.alone:
+        table.alone = again
+        placed = _between_devices(table, _together(table, again))
+    final = _with_shared_rates(table, placed)
     keep_s = request.options.keep_s
     outcome = {t.name: kept(finish(ready[t.name], final[t.name]), keep_s) for t in trials}
     clocks = [_session_clock(table, clock, first, final) for clock in table.clocks]

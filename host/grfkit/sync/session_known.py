@@ -12,35 +12,45 @@ from .session_table import Clock, SessionTable
 
 
 def with_known_devices(
-    table: SessionTable, first: Mapping[str, list[DeviceAlignment]]
+    table: SessionTable, alone: dict[str, list[DeviceAlignment]], sure: Mapping[str, list[DeviceAlignment]]
 ) -> dict[str, list[DeviceAlignment]]:
     """Return the alignments by contacts; those that are not sure with what the others show of the device.
 
     What is known of each is kept in ``table.known_devices``. No trial learns from itself.
+
+    Parameters
+    ----------
+    alone
+        By each trial's contacts; returned itself where there is nothing new to know.
+    sure
+        Those whose aligned trials tell of their devices.
     """
-    found = {name: list(devices) for name, devices in first.items()}
+    found = {name: list(devices) for name, devices in alone.items()}
+    changed = False
     for clock, members in table.clocks.items():
-        known = _known(table, clock, first) if table.is_one_device(clock) else None
+        known = _known(table, clock, sure) if table.is_one_device(clock) else None
         if known is None:
             continue
         for trial, group, _ in members:
-            device, ready = first[trial.name][group], table.ready[trial.name]
-            if device.clock_map.verdict == "aligned" or not device.log_likelihood.size:
+            key, device = (trial.name, group), alone[trial.name][group]
+            is_sure = "aligned" in (device.clock_map.verdict, sure[trial.name][group].clock_map.verdict)
+            before = table.known_devices.get(key)
+            if is_sure or not device.log_likelihood.size or (before and set(before.lenders) >= set(known.lenders)):
                 continue
-            table.known_devices[trial.name, group] = known
-            streams = ready.wearables.groups[group]
-            found[trial.name][group] = held(
-                align_clock(ready, streams, prior=ready.request.prior(), known=known), known
-            )
-    return found
+            ready = table.ready[trial.name]
+            table.known_devices[key] = known
+            again = align_clock(ready, ready.wearables.groups[group], prior=ready.request.prior(), known=known)
+            found[trial.name][group] = held(again, known)
+            changed = True
+    return found if changed else alone
 
 
-def _known(table: SessionTable, clock: Clock, first: Mapping[str, Sequence[DeviceAlignment]]) -> KnownDevice | None:
+def _known(table: SessionTable, clock: Clock, sure: Mapping[str, Sequence[DeviceAlignment]]) -> KnownDevice | None:
     """Return what the sure trials of a clock show of its device; None without any."""
     shown: list[Shown] = []
     names, margins, p_wrong = [], [], 0.0
-    for (trial, group, _), placement in zip(table.clocks[clock], table.placed(clock, first)):
-        device = first[trial.name][group]
+    for (trial, group, _), placement in zip(table.clocks[clock], table.placed(clock, sure)):
+        device = sure[trial.name][group]
         if device.clock_map.verdict == "aligned" and device.shown is not None and not placement.reasons:
             shown.append(device.shown)
             names.append(trial.name)

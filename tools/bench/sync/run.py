@@ -33,7 +33,7 @@ SEEDS = {
     "nightly": 26_000_000,
     "known": 27_000_000,
     "pairs": 28_000_000,
-    "sessions": 29_000_000,
+    "sessions": 46_000_000,
     "overlaps": 44_000_000,
 }
 
