@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from ..arrays import Floats
@@ -43,16 +44,16 @@ class Shown:
     names
         Measures that both sides have.
     reference, device
-        Shape (hits, measures): each less its foot's mean, own units.
-    means
-        How many means were taken off.
+        Shape (hits, measures): each less its foot's median, own units.
+    levels
+        How many medians were taken off.
     """
 
     jitter: Floats
     names: tuple[str, ...]
     reference: Floats
     device: Floats
-    means: int
+    levels: int
 
 
 @dataclass(frozen=True)
@@ -87,16 +88,17 @@ class CourseFit:
         return np.asarray([self._of(reference, device, matches, k) for k in range(matches.offset_s.size)])
 
     def _of(self, reference: Contacts, device: Contacts, matches: Matches, k: int) -> float:
-        theirs, own, means = compared(self.names, reference, device, matches, k)
-        if len(theirs) <= means:
+        theirs, own, side = compared(self.names, reference, device, matches, k)
+        levels = np.unique(side).size
+        if len(theirs) <= levels:
             return 0.0
-        x, y = np.clip(theirs, -self.limits[0], self.limits[0]), np.clip(own, -self.limits[1], self.limits[1])
+        x, y = _cut(theirs, self.limits[0], side), _cut(own, self.limits[1], side)
         widened = 1.0 + np.einsum("ni,ij,nj->n", x, self.slope_variance, x)
         ratio = _log_t(y - x @ self.slopes, self.spread, self.degrees, widened)
         ratio = ratio - _log_t(y, self.alone, self.degrees_alone, np.ones(len(y)))
         each = np.logaddexp(np.log(1.0 - ODD_HIT) + ratio, np.log(ODD_HIT))
-        # the means were taken off these hits themselves
-        return COURSE_WEIGHT * float(each.sum()) * (len(y) - means) / len(y)
+        # the levels were taken off these hits themselves
+        return COURSE_WEIGHT * float(each.sum()) * (len(y) - levels) / len(y)
 
 
 @dataclass(frozen=True)
@@ -136,23 +138,31 @@ def known_device(
 
 def compared(
     names: Sequence[str], reference: Contacts, device: Contacts, matches: Matches, k: int
-) -> tuple[Floats, Floats, int]:
-    """Return both sides' measures of the hits that a candidate matches, each less its foot's mean, and how many means.
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Return both sides' measures of the hits that a candidate matches, each less its foot's median, and the feet.
 
-    Hits by the whole foot alone, of which both sides have every measure; shape (hits, measures) each.
+    Hits by the whole foot alone, of which both sides have every measure; shape (hits, measures) each, and (hits,). A
+    median, as one odd hit would move a mean, and with it all others.
     """
     safe = np.clip(matches.partner[k], 0, None)
     if not names or any(name not in reference.measures or name not in device.measures for name in names):
-        return np.zeros((0, len(names))), np.zeros((0, len(names))), 0
+        return np.zeros((0, len(names))), np.zeros((0, len(names))), np.zeros(0, dtype=np.int64)
     x = np.stack([reference.measures[name] for name in names], axis=1)
     y = np.stack([device.measures[name][safe] for name in names], axis=1)
     good = matches.inlier[k] & whole_hits(reference) & np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
     x, y, foot = x[good], y[good], device.foot[safe][good]
-    sides = np.unique(foot)
-    for side in sides:
-        x[foot == side] -= x[foot == side].mean(axis=0)
-        y[foot == side] -= y[foot == side].mean(axis=0)
-    return x, y, int(sides.size)
+    for side in np.unique(foot):
+        x[foot == side] -= np.median(x[foot == side], axis=0)
+        y[foot == side] -= np.median(y[foot == side], axis=0)
+    return x, y, foot
+
+
+def _cut(values: Floats, limit: Floats, foot: NDArray[np.int64]) -> Floats:
+    """Return rows cut off at a limit, and then less their foot's mean."""
+    cut = np.clip(values, -limit, limit)
+    for side in np.unique(foot):
+        cut[foot == side] -= cut[foot == side].mean(axis=0)
+    return cut
 
 
 def shown_at(reference: Contacts, device: Contacts, matches: Matches, k: int, jitter: Floats) -> Shown:
@@ -164,13 +174,14 @@ def shown_at(reference: Contacts, device: Contacts, matches: Matches, k: int, ji
         Shape (grid,): log-likelihood of each jitter there.
     """
     names = tuple(shared_measures(reference, device))
-    return Shown(jitter, names, *compared(names, reference, device, matches, k))
+    theirs, own, foot = compared(names, reference, device, matches, k)
+    return Shown(jitter, names, theirs, own, int(np.unique(foot).size))
 
 
 def _course_fit(shown: Sequence[Shown]) -> CourseFit | None:
     names = shown[0].names
     some = [one for one in shown if one.names == names and len(one.device)]
-    hits = sum(len(one.device) - one.means for one in some)
+    hits = sum(len(one.device) - one.levels for one in some)
     if not names or hits < FEWEST_KNOWN + len(names):
         return None
     x, y = np.concatenate([one.reference for one in some]), np.concatenate([one.device for one in some])
@@ -189,7 +200,7 @@ def _course_fit(shown: Sequence[Shown]) -> CourseFit | None:
 
 
 def _limit(values: Floats) -> Floats:
-    """Return where measures are cut off: so many robust SDs from their mean."""
+    """Return where measures are cut off: so many robust SDs from their median."""
     return np.asarray(WINSOR_SDS * MAD_TO_SD * np.median(np.abs(values), axis=0))
 
 
