@@ -21,7 +21,8 @@ from grfkit.estimation.cop import estimate_cop
 from grfkit.evaluation.cop import _against, cop_scores, evaluate_cop, sentences
 from grfkit.evaluation.predictions import Predictions
 from grfkit.gait.cop_path import BACKWARD, LOADED_BW, NOT_KNOWN, TOO_FAR, cop_path
-from grfkit.learn.cop_job import train_cop
+from grfkit.learn import candidates
+from grfkit.learn.cop_job import FAMILIES, cop_recipe, train_cop
 from grfkit.learn.folds import LeakError
 from grfkit.records.stance_set import join
 from grfkit.records.target_units import COP_AXES, targets_of, unit_of
@@ -192,6 +193,30 @@ def test_the_estimate_runs_as_the_belt_saw_it(folder: Path, trials: dict[str, Tr
         assert tree["cop_left"]["cop_along_mm"].attrs["units"] == "mm"
     with pytest.raises(LeakError):
         estimate_cop(folder / "model", folder / "trials" / "P1.nc")
+
+
+def test_a_network_learns_the_path_where_it_is_asked_for(
+    folder: Path, windows: StanceSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "EPOCHS", 1)
+    monkeypatch.setattr(candidates, "HIDDEN", 4)
+    model = train_cop(windows.without({"P4"}), out=folder / "network", method="network", force=True)
+    assert model.spec.training["method"] == "BiLSTM from ridge"
+    table = {row["method"]: row["rmse_mm"]["cop_along"] for row in model.summary["choice"]["table"]}
+    assert set(table) == {"mean curve", "BiLSTM from ridge"}
+    assert 5 < table["BiLSTM from ridge"] < 100
+    assert "mean path" in model.summary["choice"]["words"]
+    made = estimate_cop(folder / "network", folder / "P4.nc", out=folder / "network.nc")
+    assert all(np.isfinite(curve.cop_mm).any() for curve in made.feet.values())
+    assert "network" not in FAMILIES
+    for toml, says in (
+        ('[network]\nname = "mlp"\n', "a BiLSTM that starts from ridge, with epochs of its own"),
+        ('method = "network"\n[train]\nepochs = 3\n', "with epochs of its own"),
+        ('[cut]\nkinds = ["images"]\n', "a film shows no plate's centre of pressure"),
+    ):
+        (folder / "c.toml").write_text(toml, encoding="utf-8")
+        with pytest.raises(BadInputError, match=says):
+            cop_recipe(folder / "c.toml")
 
 
 def test_scores_are_those_of_errors_that_are_known(windows: StanceSet) -> None:

@@ -24,7 +24,8 @@ TargetsChoice = Annotated[
     TargetsOption,
     typer.Option(
         "--targets",
-        help="force (BW), or cop: the centre of pressure under the foot (mm), by mean path, ridge or kernel ridge.",
+        help="force (BW), or cop: the centre of pressure under the foot (mm), by mean path, ridge, kernel ridge,"
+        " or with --method network a BiLSTM that starts from ridge.",
         case_sensitive=False,
     ),
 ]

@@ -16,7 +16,7 @@ from ..artefacts import written_together
 from ..errors import BadInputError
 from ..learn.chosen import fit_chosen
 from ..learn.cop_card import add_cop_evaluation
-from ..learn.cop_job import FAMILIES, cop_recipe, path_words
+from ..learn.cop_job import NETWORK, cop_recipe, families_of, path_words
 from ..learn.everyone import usable
 from ..learn.folds import Fold
 from ..learn.kernel import KernelMethod
@@ -56,7 +56,7 @@ class ChosenPath:
 
     def fit(self, data: StanceSet, fold: Fold) -> FittedModel:
         """Return the model that was chosen on people left out within the fold's training part."""
-        model, _ = fit_chosen(data, fold, base=self.base, method=self.method, families=FAMILIES)
+        model, _ = fit_chosen(data, fold, base=self.base, method=self.method, families=families_of(self.method))
         return FittedModel(model, fold.leaks)
 
 
@@ -109,7 +109,8 @@ def evaluate_cop(
     windows = load_sets(data, recipe, as_several(calibrations))
     recipe = recipe.model_copy(update={"cut": cut_of(windows, recipe.cut), "decide_cells": False})
     recipe, findings = usable(windows, recipe)
-    name = "chosen in each fold" if recipe.method == "best" else as_trained(path_words(recipe.method))
+    words = "network from ridge" if recipe.method == NETWORK else path_words(recipe.method)
+    name = "chosen in each fold" if recipe.method == "best" else as_trained(words)
     methods: list[Method] = [BaselineMethod(n) for n in (BLIND, OF_SPEED, "ridge", "kNN")]
     methods += [KernelMethod(), ChosenPath(name, recipe.train, recipe.method)]
     tell = progress or (lambda *_: None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def sheet_text(path: Path, sheet: str = "") -> tuple[str, str, list[str]]:
             f"Excel workbooks need openpyxl ({error}); pip install 'grfkit[excel]', or save the sheet as CSV"
         ) from error
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        # by its bytes: openpyxl goes by the ending of a name, which may be wrong
+        book = openpyxl.load_workbook(BytesIO(path.read_bytes()), read_only=True, data_only=True, keep_links=False)
         try:
             names = [page.title for page in book.worksheets]
             if not names or (sheet and sheet not in names):

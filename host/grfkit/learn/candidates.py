@@ -21,6 +21,8 @@ from .train_config import TrainConfig
 
 Method = Literal["network", "best", "mean curve", "ridge", "kernel ridge", "mix"]
 METHODS: tuple[str, ...] = get_args(Method)
+KEPT = ("channels", "axes", "seed", "seed_from_fold", "threads", "memory_mb", "device")
+"""Settings of training that every candidate takes from the recipe."""
 MOTION = ("*_velocity", "*_acceleration")
 """Channels of landmarks that say how they move, not where they are; whether the latter is of use differs from axis to
 axis (`docs/results/accuracy.md`, B), so that both are tried."""
@@ -74,9 +76,7 @@ def candidates(data: StanceSet, base: TrainConfig | None = None, method: str = "
         If the method cannot be used with such windows.
     """
     base, stances = base or TrainConfig(), data.data.attrs["window"] == "stance"
-    kept = {
-        k: getattr(base, k) for k in ("channels", "axes", "seed", "seed_from_fold", "threads", "memory_mb", "device")
-    }
+    kept = {k: getattr(base, k) for k in KEPT}
     still = TrainConfig(**kept, epochs=0, patience=0, per_point=stances)
     found = [Candidate("mean curve", "mean curve", network_config("mean_curve"), still)]
     if _known(data, SPEED) and stances:

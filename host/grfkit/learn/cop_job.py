@@ -16,18 +16,22 @@ from ..errors import BadInputError
 from ..provenance import Provenance, describe_input
 from ..records.stance_set import StanceSet
 from ..sync.request import as_several
+from .candidates import KEPT
 from .choice import Choice
 from .chosen import fit_chosen
 from .cop_card import write_cop_card
 from .everyone import summary, usable, whole_fold
 from .model import MODEL_FOLDER, GrfModel
 from .recipe import Recipe, recipe_of
+from .train_config import TrainConfig
 from .training_job import Progress
 from .uncalibrated import cut_of
 from .window_sources import WindowSource, listed, load_sets, paths_among
 
 FAMILIES = ("mean curve", "ridge", "kernel ridge")
-"""What is compared: networks were made for force, and their losses and starts were never tried on a path."""
+"""What is compared where nothing is asked for: a network takes minutes where these take seconds."""
+NETWORK = "network"
+"""The BiLSTM that starts from ridge (:mod:`~grfkit.learn.candidates`); it is held against the mean path as they are."""
 LOADED_SHARE = "loaded_share"
 """In what a model says of its training: at each point of stance the share of contacts that had a centre of pressure."""
 
@@ -38,13 +42,22 @@ def cop_recipe(config: PathLike | Recipe | None = None, method: str = "", base: 
     Raises
     ------
     BadInputError
-        If it asks for a network or anything of networks.
+        If it asks for another network than the one that starts from ridge, or for how that is trained.
     """
     recipe = recipe_of(config=config, method=method, base=base)
-    if recipe.method not in ("best", *FAMILIES):
+    if recipe.method not in ("best", *FAMILIES, NETWORK):
         raise BadInputError(
-            f"method is '{recipe.method}'; of the centre of pressure there are best, {', '.join(FAMILIES)}: leave out"
-            " --network, and in a TOML file network, train and regime"
+            f"method is '{recipe.method}'; of the centre of pressure there are best, {', '.join((*FAMILIES, NETWORK))}"
+        )
+    if recipe.method == NETWORK and (recipe.network != Recipe().network or recipe.regime or _trained_otherwise(recipe)):
+        raise BadInputError(
+            "of the centre of pressure the network is a BiLSTM that starts from ridge, with epochs of its own: leave"
+            " out --network, and in a TOML file network, regime and in train all but channels, axes, seed and device"
+        )
+    if recipe.cut.kinds == ("images",):
+        raise BadInputError(
+            "a film shows no plate's centre of pressure to learn from: its contacts carry a force alone; take trials of"
+            " insoles, IMUs or shoes"
         )
     if recipe.features or recipe.leaks or recipe.split not in ("loso", "grouped_kfold"):
         raise BadInputError(
@@ -52,6 +65,17 @@ def cop_recipe(config: PathLike | Recipe | None = None, method: str = "", base: 
             " and split out"
         )
     return recipe.model_copy(update={"cut": replace(recipe.cut, targets="cop")})
+
+
+def _trained_otherwise(recipe: Recipe) -> bool:
+    """Return whether a recipe states how a network is trained, which the one that starts from ridge brings itself."""
+    plain = TrainConfig()
+    return any(getattr(recipe.train, k) != getattr(plain, k) for k in TrainConfig.model_fields if k not in KEPT)
+
+
+def families_of(method: str) -> tuple[str, ...]:
+    """Return what a method is compared with: the network stands among them where it is asked for."""
+    return (*FAMILIES, NETWORK) if method == NETWORK else FAMILIES
 
 
 def train_cop(
@@ -78,7 +102,8 @@ def train_cop(
     config
         TOML file with ``cut``, ``method``; or a whole recipe.
     method
-        ``best`` (the default) of the mean path, ridge, kernel ridge and their mix on people left out; or one of these.
+        ``best`` (the default) of the mean path, ridge, kernel ridge and their mix on people left out; one of these, or
+        ``network``: a BiLSTM that starts from ridge.
     force, calibrations, progress
         Of :func:`~grfkit.learn.training_job.train`.
 
@@ -98,7 +123,8 @@ def train_cop(
     recipe = recipe.model_copy(update={"cut": cut_of(windows, recipe.cut), "decide_cells": False})
     recipe, findings = usable(windows, recipe)
     fold = whole_fold(windows, 0)
-    model, choice = fit_chosen(windows, fold, base=recipe.train, method=recipe.method, tell=progress, families=FAMILIES)
+    families = families_of(recipe.method)
+    model, choice = fit_chosen(windows, fold, base=recipe.train, method=recipe.method, tell=progress, families=families)
     _describe(model, windows, recipe, choice, sources)
     model.spec.provenance.findings += [f for f in findings if f not in model.spec.provenance.findings]
     model.summary = summary(model, windows, findings, folder) | {"choice": choice_in_mm(choice)}
