@@ -158,6 +158,11 @@ def export_bundle(
             "a bundle is proven against TFLite Micro, which is not installed; pip install 'grfkit[quantize]'"
         )
     trained = GrfModel.load(folder)
+    if trained.spec.limits is not None:
+        raise BadInputError(
+            f"{folder}: puts the contacts of a film right before it predicts, which a bundle does not do; train a network"
+            ' (--method network, method="network" in Python) to bundle it'
+        )
     calibration = representative(trained, windows_of(folder, calibrate))
     tested = parity_windows(trained, folder, held_out, calibration)
     # a rate or board that cannot be used is refused before minutes are spent on the conversion

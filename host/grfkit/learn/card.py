@@ -13,6 +13,7 @@ from ..errors import BadInputError
 from ..report.headline import axis_words, headline
 from ..stats.curves import MEASURES, OVER_SAMPLES
 from .balance import LEAST_STANCES
+from .film_limits import LARGEST_S
 from .outputs import CARD, EVALUATION, SEARCH
 from .packaged import About, about_of
 from .spec import ModelSpec, read_spec
@@ -99,6 +100,7 @@ def card(spec: ModelSpec, evaluation: dict[str, Any] | None, about: About | None
         _what(spec),
         *_licence(about),
         *_choice(spec),
+        *_limits(spec),
         *_balance(spec),
         *_settings(spec),
         _data(spec),
@@ -171,6 +173,20 @@ def mix_weights(choice: dict[str, Any]) -> str:
     if choice.get("method", choice["chosen"]) != "mix":
         return ""
     return "; ".join(f"{name} {' / '.join(f'{w:g}' for w in ws)}" for name, ws in choice["weights"].items())
+
+
+def _limits(spec: ModelSpec) -> list[str]:
+    """Return the part on how contacts are put right, if they are."""
+    if spec.limits is None:
+        return []
+    lines = [
+        "## Contacts",
+        "",
+        "Landing and toe-off that a film shows are put right before the force is predicted, by what the joints around"
+        f" them told of the plates' contacts in training, by {1e3 * LARGEST_S:.0f} ms at most. Windows that plates cut"
+        " are not moved. The contact times that an estimate states stay those of the film.",
+    ]
+    return ["\n".join(lines)]
 
 
 def _balance(spec: ModelSpec) -> list[str]:

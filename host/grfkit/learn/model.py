@@ -23,6 +23,7 @@ from ..provenance import require_regular
 from ..records.stance_set import StanceSet
 from ..records.target_units import Targets
 from .batches import Windows
+from .film_limits import laid_back
 from .networks import ForceNetwork, Shape, build, network_config
 from .outputs import CARD, EVALUATION, SEARCH
 from .packaged import model_folder
@@ -218,6 +219,9 @@ def predict(
     check_unseen(model.spec, data, leaks)
     check_compatible(model.spec, data)
     scaler = model.spec.scaler
+    limits, asked, shift = model.spec.limits, data, None
+    if limits is not None:
+        data, shift = limits.put_right(data)
     windows = Windows(data, scaler.channels, scaler.statics, (), memory_mb=0)
     # not of its parameters: kernel ridge and mean curves have none
     device = next(iter(model.network.state_dict().values())).device
@@ -233,6 +237,9 @@ def predict(
             values[np.isnan(raw_batch.inputs).all(axis=(1, 2))] = np.nan
             parts.append(values)
     forces = np.concatenate(parts)
+    if shift is not None and shift.any():
+        forces = laid_back(forces, asked, shift)
+    data = asked
     if balanced and model.spec.balance is not None:
         forces, _ = model.spec.balance.applied(forces, data, scaler.axes)
     return forces

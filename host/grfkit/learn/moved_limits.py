@@ -31,11 +31,11 @@ def with_moved_limits(data: StanceSet, *, sd_s: float, copies: int, seed: int) -
     if not copies or not sd_s or str(data.data.attrs["window"]) != "stance":
         return data
     rng = np.random.default_rng(seed)
-    return join([data, *(_moved(data, rng.normal(0.0, sd_s, (2, data.size))) for _ in range(copies))])
+    return join([data, *(moved(data, rng.normal(0.0, sd_s, (2, data.size))) for _ in range(copies))])
 
 
-def _moved(data: StanceSet, shift_s: Floats) -> StanceSet:
-    """Return the stances, each from and to other moments: shape (2, stances)."""
+def moved(data: StanceSet, shift_s: Floats) -> StanceSet:
+    """Return the stances, each from and to moments that lie ``shift_s`` later: shape (2, stances), s."""
     contact, lasts = data.scalar("contact_s"), window_length_s(data)
     x, y, w = (np.asarray(values, dtype=np.float64) for values in data.arrays())
     share = np.linspace(0.0, 1.0, x.shape[1])

@@ -23,6 +23,7 @@ from ..records.target_units import Targets, check_targets
 from ..runtime.manifest import MOST_POINTS
 from .balance import Balance
 from .batches import Windows, require
+from .film_limits import FilmLimits
 from .folds import LeakError
 from .scaler import Scaler, units_of
 from .training_range import TrainingRange
@@ -49,6 +50,8 @@ class ModelSpec(BaseModel):
         Kind of wearable -> how it was calibrated in the training; empty where it is not known.
     balance
         By what the predictions of a trial are balanced over its strides; None leaves them as the network says.
+    limits
+        By what the contacts of a film are put right before the force is predicted; None takes them as found.
     range
         Speeds, contact times, masses and inputs it was trained on; None of models that an earlier grfkit trained.
     document_sha256
@@ -76,6 +79,7 @@ class ModelSpec(BaseModel):
     calibrated: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     range: TrainingRange | None = None
     balance: Balance | None = None
+    limits: FilmLimits | None = None
     provenance: Provenance = Field(default_factory=Provenance)
     weights_sha256: str = ""
     document_sha256: str = ""

@@ -20,6 +20,7 @@ from .batches import Windows, matching_channels
 from .checkpoint import TrainingState
 from .device import deterministic
 from .direct_start import give_start
+from .film_limits import FilmLimits, fit_film_limits
 from .folds import Fold, check_blind, stable_seed
 from .force_balance import balanced_over_force
 from .loss import batch_loss, evaluate_loss
@@ -154,19 +155,30 @@ def fit(
     fold.check(data)
     check_blind(fold, config.chosen_on, "the search that chose these settings")
     check_mass(data, config.statics, config.target)
-    windows = _training_windows(config, fold.of(data, "train"))
+    limits, learning = _limits_put_right(config, fold.of(data, "train"))
+    windows = _training_windows(config, learning)
     scaler = scaler or _scaler_of(config, windows)
     check_blind(fold, scaler.participants, "the scaler")
     seed = fold.seed(config.seed) if config.seed_from_fold else config.seed
     learnt = windows
     if config.balance_force:
         learnt = _training_windows(config, balanced_over_force(windows.data, config.balance_force))
-    run = _Run(config, scaler, learnt, _inner_windows(config, scaler, data, fold), fold, seed, config.lr)
+    inner = _inner_windows(config, scaler, data if limits is None else limits.put_right(data)[0], fold)
+    run = _Run(config, scaler, learnt, inner, fold, seed, config.lr)
     starting = _start_windows(config, windows, seed)
     # by the windows it starts from: kernel ridge keeps as many stances as these are
     built = new_network(network.for_windows(starting).model_dump(), scaler, seed=seed)
     give_start(built, scaler, starting)
-    return _trained_model(run, train(run, built, progress=progress, checkpoint=checkpoint), data, lasting=lasting)
+    state = train(run, built, progress=progress, checkpoint=checkpoint)
+    return _trained_model(run, state, data, lasting=lasting, limits=limits)
+
+
+def _limits_put_right(config: TrainConfig, data: StanceSet) -> tuple[FilmLimits | None, StanceSet]:
+    """Return what puts a film's contacts right (None: nothing does), and the training windows as they are learnt."""
+    if not config.film_limits:
+        return None, data
+    found = fit_film_limits(data, matching_channels(data.channels, config.channels))
+    return (None, data) if found is None else found
 
 
 def _training_windows(config: TrainConfig, data: StanceSet) -> Windows:
@@ -249,13 +261,16 @@ def fine_tune(
     check_compatible(model.spec, data)
     seed = stable_seed(fold.seed(config.seed) if config.seed_from_fold else config.seed, "fine-tune", mode)
     scaler = model.spec.scaler
-    windows = Windows(fold.of(data, "train"), scaler.channels, scaler.statics, scaler.axes, config.memory_mb)
-    inner = _inner_windows(config, scaler, data, fold)
+    limits = model.spec.limits
+    learning = data if limits is None else limits.put_right(data)[0]
+    windows = Windows(fold.of(learning, "train"), scaler.channels, scaler.statics, scaler.axes, config.memory_mb)
+    inner = _inner_windows(config, scaler, learning, fold)
     run = _Run(config, scaler, windows, inner, fold, seed, config.lr * lr_factor, mode)
     # any seed: the weights are those of the model, on the next line
     copy = new_network(model.spec.network, scaler, seed=0)
     copy.load_state_dict(model.network.state_dict())
-    return _trained_model(run, train(run, copy, progress=progress, checkpoint=checkpoint), data, earlier=model)
+    state = train(run, copy, progress=progress, checkpoint=checkpoint)
+    return _trained_model(run, state, data, earlier=model, limits=limits)
 
 
 def _fingerprint(run: _Run, network: ForceNetwork) -> str:
@@ -276,8 +291,9 @@ def _windows_digest(windows: Windows) -> str:
 
 
 def _trained_model(
-    run: _Run, state: TrainingState, data: StanceSet, *, earlier: GrfModel | None = None, lasting: bool = True
-) -> GrfModel:
+    run: _Run, state: TrainingState, data: StanceSet, *, earlier: GrfModel | None = None, lasting: bool = True,
+    limits: FilmLimits | None = None,
+) -> GrfModel:  # fmt: skip
     """Return the trained network with what it expects, whom it has seen, and how its training went."""
     fold, attrs = run.fold, data.data.attrs
     chosen = run.inner is not None or not run.config.epochs or run.config.stops_on == "training"
@@ -314,6 +330,7 @@ def _trained_model(
         best_epoch=state.best_epoch,
         excluded=data.excluded,
         calibrated=ways_in(attrs),
+        limits=limits,
         range=None if not lasting else fit_training_range(data, run.scaler.channels).joined(before),
         provenance=provenance,
     )

@@ -49,6 +49,9 @@ class TrainConfig(BaseModel):
     balance_force
         Share (0 to 1) to which samples are weighed against how often their vertical force (the set's first axis)
         occurs among those of training: 1 lets every tenth of a body weight count alike.
+    film_limits
+        Whether landing and toe-off of windows that a film cut are put right first, as far as the joints tell by how
+        much they are off (:mod:`grfkit.learn.film_limits`).
     chosen_on
         Participants on whom these settings were chosen, by a search: nobody of them may be tested.
     """
@@ -82,6 +85,7 @@ class TrainConfig(BaseModel):
     chosen_on: tuple[str, ...] = ()
     stops_on: Literal["inner", "training"] = "inner"
     balance_force: float = Field(default=0.0, ge=0, le=1)
+    film_limits: bool = False
 
 
 class EpochReport(NamedTuple):
