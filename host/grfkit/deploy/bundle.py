@@ -160,8 +160,8 @@ def export_bundle(
     trained = GrfModel.load(folder)
     if trained.spec.limits is not None:
         raise BadInputError(
-            f"{folder}: puts the contacts of a film right before it predicts, which a bundle does not do; train a network"
-            ' (--method network, method="network" in Python) to bundle it'
+            f"{folder}: puts the contacts of a film right before it predicts, which a bundle does not do; train a"
+            ' network (--method network, method="network" in Python) to bundle it'
         )
     calibration = representative(trained, windows_of(folder, calibrate))
     tested = parity_windows(trained, folder, held_out, calibration)

@@ -247,4 +247,6 @@ def _fitted(features: Floats, late_s: Floats) -> FilmEnd:
     scaled[:, still] = 0.0
     mean = float(late_s.mean())
     weights = next(ridge_weights(scaled, (late_s - mean)[:, None], (PENALTY * len(late_s),)))[:, 0]
-    return FilmEnd(centre=tuple(centre.tolist()), size=tuple(size.tolist()), weights=tuple(weights.tolist()), mean_s=mean)
+    return FilmEnd(
+        centre=tuple(centre.tolist()), size=tuple(size.tolist()), weights=tuple(weights.tolist()), mean_s=mean
+    )
