@@ -63,7 +63,8 @@ class FilmEnd(BaseModel):
     def late_s(self, features: Floats) -> Floats:
         """Return by how much an end should lie later (s), shape (windows,), of features (windows, n)."""
         scaled = np.nan_to_num((features - np.asarray(self.centre)) / np.asarray(self.size))
-        return np.clip(scaled @ np.asarray(self.weights) + self.mean_s, -LARGEST_S, LARGEST_S)
+        late: Floats = np.clip(scaled @ np.asarray(self.weights) + self.mean_s, -LARGEST_S, LARGEST_S)
+        return late
 
 
 class FilmLimits(BaseModel):
@@ -118,7 +119,7 @@ def fit_film_limits(data: StanceSet, channels: tuple[str, ...]) -> tuple[FilmLim
     """
     if not of_film_contacts(data) or "vgrf" not in data.axes:
         return None
-    known = np.isfinite(true_shift_s(data)).all(axis=0)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(true_shift_s(data)).all(axis=0))
     learnt = data.where(known) if not known.all() else data
     if known.sum() < FEWEST_WINDOWS or len(learnt.participants) < FEWEST_PEOPLE:
         return None
@@ -189,7 +190,7 @@ def _loaded(vertical: Floats) -> Floats:
             continue
         slope = force[k + 1] - force[k]
         found[i] = k - (np.clip((force[k] - LOADED_BW) / slope, 0.0, 1.0) if slope > 0 else 0.5)
-    return found / (vertical.shape[1] - 1)
+    return np.asarray(found / (vertical.shape[1] - 1))
 
 
 def _features(data: StanceSet, channels: tuple[str, ...], end: str) -> Floats:
