@@ -32,6 +32,7 @@ from grfkit.steps.cop_estimated import ESTIMATED_ONLY, MEASURED_ONLY
 from grfkit.steps.study import study_table
 from grfkit.steps.summary import counts
 from grfkit.sync.frames import into_lab, lab_rotation
+from test_learn_landmark_trials import mapping
 
 TIME = np.linspace(0.0, 0.8, 81)
 FORCE = 1.1 * np.sin(np.pi * TIME / 0.8)
@@ -219,6 +220,31 @@ def test_a_network_learns_the_path_where_it_is_asked_for(
             cop_recipe(folder / "c.toml")
 
 
+def test_landmarks_learn_the_path_that_insoles_learn(tmp_path: Path) -> None:
+    trial = grfkit.simulate_trial(seed=1, duration_s=6, surface="treadmill", wearables=("insole", "landmarks"))
+    made = in_lab(trial.on_true_clock(participant="P1"))
+    named: dict[str, Any] = {"kinds": ("landmarks",), "mapping": mapping(tmp_path), "source": "force", "targets": "cop"}
+    named["landmark_inputs"] = ("position",)  # enough here, and quick
+    with pytest.raises(BadInputError, match="expected both in one of"):
+        cut_windows(made, **named)  # the plates are in the lab, the landmarks are not
+    made.tree["landmarks"] = xr.DataTree(into_lab(made.streams["landmarks"], lab_rotation("+x", "+z")))
+    found, known = cut_windows(made, **named), cut_windows(made, targets="cop", kinds=("insole",), source="force")
+    assert found.axes == COP_AXES
+    assert found.size > 4
+    of_insoles = {round(float(t), 4): row for row, t in enumerate(known.data["start_s"].values)}
+    rows = [of_insoles[round(float(t), 4)] for t in found.data["start_s"].values]
+    for ours, theirs in zip(found.arrays()[1:], known.arrays()[1:]):
+        np.testing.assert_array_equal(ours, theirs[rows])
+    assert 50 < np.ptp(found.arrays()[1][0][:, 0]) < 300
+    second, third = (Trial(made.tree.copy(deep=True)) for _ in range(2))
+    second.tree.attrs["participant"], third.tree.attrs["participant"] = "P2", "P3"
+    model = train_cop(join([found, cut_windows(second, **named)]), out=tmp_path / "model", method="ridge")
+    assert model.spec.scaler.channels[0].startswith("pelvis")
+    path = estimate_cop(tmp_path / "model", third, mapping=named["mapping"], accept_beyond=True)
+    assert path.cut == "landmarks"
+    assert all(np.isfinite(curve.cop_mm).any() for curve in path.feet.values())
+
+
 def test_scores_are_those_of_errors_that_are_known(windows: StanceSet) -> None:
     found = evaluate_cop(windows, method="ridge")
     # the blind row 3 mm along and 4 mm across off everywhere, the headline exact
@@ -349,8 +375,8 @@ def test_trials_without_a_centre_a_speed_or_a_direction_are_refused(trials: dict
         cut_windows(laid, targets="cop")
     with pytest.raises(BadInputError, match="learnt of stances"):
         cut_windows(trials["P1"], targets="cop", window="continuous")
-    with pytest.raises(BadInputError, match="not from landmarks"):
-        cut_windows(trials["P1"], targets="cop", kinds=("landmarks",))
+    with pytest.raises(BadInputError, match="not from keypoints of a film"):
+        cut_windows(trials["P1"], targets="cop", kinds=("keypoints",))
 
 
 def test_an_estimated_path_goes_into_tables_in_mm_and_into_nothing_that_holds_force(folder: Path) -> None:

@@ -66,7 +66,7 @@ class CutRequest:
         ``far`` one.
     targets
         What is learnt: the ``force`` on the foot (BW), or ``cop``, its centre of pressure (mm) on the ground under it,
-        of stances of insoles, IMUs or both shoes (:mod:`~grfkit.gait.cop_path`).
+        of stances of insoles, IMUs, both shoes or landmarks (:mod:`~grfkit.gait.cop_path`).
     """
 
     points: Annotated[int, Field(ge=2, le=MOST_POINTS)] = 101

@@ -20,6 +20,8 @@ from .resample import linear
 
 Flags = NDArray[np.bool_]
 
+PARTIAL = "no whole contact of this foot alone on a plate"
+
 _NEAR_S = 0.1
 """How far (s) a wearable's contact and toe-off may be from the plates' to be of one stance. Chosen by hand: offsets of
 the detectors stay below 50 ms (README of grfkit.gait)."""

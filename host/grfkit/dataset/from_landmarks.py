@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..errors import BadInputError
 from ..gait.landing import Travel, aligned, heading_aligned, travel
 from ..gait.landmarks import LandmarkMapping, Points, landmarks, load_mapping, mapping_names, turned
@@ -19,8 +21,9 @@ from ..gait.stances import Stance, Stances, find_stances
 from ..records import Trial
 from ..records.stance_set import StanceSet
 from ..units import G
+from .cop_target import PlateCentres, plate_centres, target_window
 from .cut import CutRequest
-from .foot_force import PlateColumns, foot_force, low_passed
+from .foot_force import PARTIAL, PlateColumns, foot_force, low_passed, no_other_foot, plate_contact
 from .motion import OUTSIDE, FootForce, MotionSettings, MotionTrial, Side, check_request, motion_set
 
 SHARED_FRAMES = ("global", "lab")
@@ -32,8 +35,10 @@ def windows_of_landmarks(trial: Trial, request: CutRequest, *, name: str = "tria
     """Return the windows of a trial's landmarks, with the force of each foot.
 
     Stances are cut by the request's detector, and windows built as :func:`~grfkit.dataset.motion.motion_set` says; the
-    force of a foot is that of :func:`~grfkit.dataset.foot_force.foot_force`. Landmarks and plates have to be in one
-    frame (the file's ``global`` or ``lab``): the mapping turns both, and then both are turned to the heading.
+    force of a foot is that of :func:`~grfkit.dataset.foot_force.foot_force`; where its centre of pressure is the
+    target, it is the path of contacts that a plate shows whole (:class:`~grfkit.dataset.cop_target.PlateCentres`).
+    Landmarks and plates have to be in one frame (the file's ``global`` or ``lab``): the mapping turns both, and then
+    both are turned to the heading.
 
     Raises
     ------
@@ -82,6 +87,7 @@ def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *
     detected = find_stances(trial, source=request.source, rule=request.rule)
     on_plates = detected if request.source == "force" else find_stances(trial, source="force", rule=request.rule)
     points = landmarks(_points(marks), mapping)
+    centres = plate_centres(trial, plates, request, name) if request.targets == "cop" else None
     parts = passes(points) if surface == "overground" else [points]
     rejected = Counter(detected.rejected)
     rejected["foot unknown"] += sum(s.side == "unknown" for s in detected.stances)
@@ -96,7 +102,8 @@ def motion_trials(trial: Trial, request: CutRequest, mapping: LandmarkMapping, *
                 raise
             rejected[NO_HEADING] += 1
             continue
-        trials.append(_pass_trial(part, moved, _columns(plates, mapping, moved), (detected, on_plates), trial, name))
+        columns = _columns(plates, mapping, moved)
+        trials.append(_pass_trial(part, moved, columns, (detected, on_plates), trial, name, centres))
     if not trials:
         raise BadInputError(f"none of the {len(parts)} passes has a heading; landmarks are seen too shortly")
     # counted for the trial as a whole: once, with its first pass
@@ -115,6 +122,33 @@ def passes(points: Points, *, gap_s: float = 0.5, least_frames: int = 8) -> list
     return [Points(points.time_s[k], points.names, points.position[k]) for k in long]
 
 
+@dataclass(frozen=True)
+class _Paths:
+    """The centre of pressure of one foot's contacts: called with a contact's place and times, gives path and weight."""
+
+    columns: list[PlateColumns]
+    stances: list[Stance]
+    others: tuple[Stance, ...]
+    centres: PlateCentres
+    weight_n: float
+
+    def __call__(self, index: int, at_s: Floats) -> tuple[Floats, Floats] | str:
+        stance = self.stances[index]
+        on_plates = stance if stance.plates else plate_contact(stance, self.others)
+        if on_plates is None:
+            return PARTIAL
+        stance = replace(stance, plates=on_plates.plates)
+        path = self.centres.path(self.columns, stance, at_s, self.weight_n)
+        if isinstance(path, str):
+            return path
+        alone = no_other_foot(self.columns, stance, self.others, at_s)
+        return target_window(path, alone.astype(np.float64))
+
+
+def _weight_n(trial: Trial) -> float:
+    return float(trial.tree.attrs["mass_kg"]) * G
+
+
 def _during(stance: Stance, points: Points) -> bool:
     return bool(stance.ic_s < points.time_s[-1] and not stance.to_s < points.time_s[0])
 
@@ -126,6 +160,7 @@ def _pass_trial(
     cuts: tuple[Stances, Stances],
     trial: Trial,
     name: str,
+    centres: PlateCentres | None,
 ) -> MotionTrial:
     attrs = trial.tree.attrs
     ahead, straight = heading_aligned(points, moved)
@@ -135,6 +170,10 @@ def _pass_trial(
     for side in sides:
         foot_stances = [s for s in cuts[0].stances if s.side == side and _during(s, points)]
         feet[side] = _foot(columns, foot_stances, cuts[1].stances, side, trial)
+        if centres is not None:
+            whole = [s for s in foot_stances if np.isfinite(s.to_s)]
+            paths = _Paths(columns, whole, (*cuts[1].stances, *cuts[0].stances), centres, _weight_n(trial))
+            feet[side] = replace(feet[side], centres=paths)
     return MotionTrial(
         participant=str(attrs["participant"]),
         name=name,
@@ -210,7 +249,7 @@ def _foot(
     columns: list[PlateColumns], detected: list[Stance], on_plates: tuple[Stance, ...], side: Side, trial: Trial
 ) -> FootForce:
     time = columns[0].time_s[np.isfinite(columns[0].time_s)]
-    weight_n = float(trial.tree.attrs["mass_kg"]) * G
+    weight_n = _weight_n(trial)
     belt = str(trial.tree.attrs.get("surface", "")) == "treadmill"
     force, _ = foot_force(columns, on_plates, side, time, weight_n=weight_n, treadmill=belt)
     contacts = [(s.ic_s, s.to_s) for s in detected if np.isfinite(s.to_s)]

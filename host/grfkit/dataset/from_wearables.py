@@ -21,6 +21,7 @@ from ..units import G
 from .cop_target import PlateCentres, plate_centres, target_window
 from .cut import CutRequest
 from .foot_force import (
+    PARTIAL,
     PlateColumns,
     foot_force,
     low_passed,
@@ -35,8 +36,6 @@ from .of_trial import labels_of, scalars_of
 from .resample import continuous_starts, stance_times
 from .trial_scalars import insole_scalars
 from .wearable_inputs import channels_of, check_values, inputs_at
-
-PARTIAL = "no whole contact of this foot alone on a plate"
 
 _LEAST_PEAK_BW = 0.3
 """Peak of the plates' force (BW) below which a stance was beside them. Chosen by hand: walking and running exceed 1."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,7 +17,8 @@ from ..gait.temporal import strides_of_foot
 from ..gait.virtual_accelerometers import CHANNELS, mirrored_sensors, virtual_accelerometers
 from ..io import read
 from ..provenance import Provenance
-from ..records.stance_set import SCALARS, StanceSet, make_stance_set
+from ..records.stance_set import AXES, SCALARS, StanceSet, make_stance_set
+from ..records.target_units import COP_AXES
 from ..signals.filters import lowpass
 from ..units import G
 from .cut import INPUTS, Input
@@ -82,11 +83,15 @@ class FootForce:
         Shape (samples, 3).
     contacts
         Contact and toe-off, s, shape (contacts, 2).
+    centres
+        Where the centre of pressure is the target: gives of a contact, by its place in ``contacts``, at these times its
+        path (mm; NaN where unknown) and where it counts; or why it has none.
     """
 
     time_s: Floats
     force_n: Floats
     contacts: Floats
+    centres: Callable[[int, Floats], tuple[Floats, Floats] | str] | None = None
 
 
 @dataclass(frozen=True)
@@ -243,6 +248,7 @@ def motion_set(
         mirrored=settings.mirror,
         excluded=dict(left_out),
         provenance=_virtual(provenance, settings),
+        axes=COP_AXES if any(foot.centres for trial in trials for foot in trial.feet.values()) else AXES,
     )
 
 
@@ -367,7 +373,7 @@ def _stances(
     points: int,
     settings: MotionSettings,
 ) -> None:
-    for (ic, to), stride_s in zip(foot.contacts, strides_of_foot(foot.contacts[:, 0])):
+    for index, ((ic, to), stride_s) in enumerate(zip(foot.contacts, strides_of_foot(foot.contacts[:, 0]))):
         at = stance_times(float(ic), float(to), points)
         if at[0] < trial.points.time_s[0] or at[-1] > trial.points.time_s[-1]:
             left_out[OUTSIDE] += 1
@@ -377,7 +383,14 @@ def _stances(
         if not (np.isfinite(inputs).all() and np.isfinite(targets).all()):
             left_out[MISSING] += 1
             continue
-        _add(rows, trial, side, (inputs, targets, np.ones(points)), (float(ic), float(to - ic), float(stride_s)))
+        weight = np.ones(points)
+        if foot.centres is not None:
+            path = foot.centres(index, at)
+            if isinstance(path, str):
+                left_out[path] += 1
+                continue
+            targets, weight = path
+        _add(rows, trial, side, (inputs, targets, weight), (float(ic), float(to - ic), float(stride_s)))
 
 
 def _continuous(

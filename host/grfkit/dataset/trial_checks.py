@@ -50,10 +50,10 @@ def check_trial(trial: Trial, request: CutRequest, name: str) -> None:
             f"kinds are {', '.join(request.kinds) or 'none'}; expected some of {', '.join(KINDS)}, or landmarks,"
             " keypoints, images or shoes alone"
         )
-    if request.targets == "cop" and request.kinds not in (("shoes",), *((k,) for k in KINDS), KINDS):
+    if request.targets == "cop" and request.kinds not in (("shoes",), ("landmarks",), *((k,) for k in KINDS), KINDS):
         raise BadInputError(
-            f"the centre of pressure is learnt from insoles, IMUs or the IMUs of both shoes, not from"
-            f" {', '.join(request.kinds)}; leave out targets = 'cop'"
+            f"the centre of pressure is learnt from insoles, IMUs, the IMUs of both shoes or landmarks, not from"
+            f" {', '.join(request.kinds)} of a film; leave out targets = 'cop'"
         )
     # the kind of window alone; the detector is refused below, with advice
     check_window(request.window, "", ("",))

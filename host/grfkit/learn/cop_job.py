@@ -57,7 +57,7 @@ def cop_recipe(config: PathLike | Recipe | None = None, method: str = "", base: 
     if recipe.cut.kinds == ("images",):
         raise BadInputError(
             "a film shows no plate's centre of pressure to learn from: its contacts carry a force alone; take trials of"
-            " insoles, IMUs or shoes"
+            " insoles, IMUs, shoes or landmarks"
         )
     if recipe.features or recipe.leaks or recipe.split not in ("loso", "grouped_kfold"):
         raise BadInputError(
