@@ -14,8 +14,9 @@ import pytest
 
 from bundle_models import STRANGER, Small, need_tensorflow, small
 from grfkit.cli.quantize import main
-from grfkit.cli.quantize_run import boards_of
+from grfkit.cli.quantize_run import boards_of, export_words
 from grfkit.errors import BadInputError
+from grfkit.runtime.manifest import Manifest
 
 SCRIPT = Path(sys.executable).parent / "grf-quantize"
 
@@ -245,3 +246,16 @@ def test_a_refusal_is_one_line_on_a_stderr_that_is_no_terminal(made: Small, tmp_
     done = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"grf-quantize: {tmp_path / 'nowhere.nc'}: does not exist\n"
+
+
+def test_what_is_said_of_a_bundle_says_what_eight_bits_cost_beside_the_mean_curve() -> None:
+    path = Path(__file__).parents[1] / "firmware_models" / "tcn_simulated" / "manifest.json"
+    manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    error = manifest.parity.axes["vgrf"]
+    said = export_words(Path("b"), manifest)
+    assert f"vgrf: RMSE {error['rmse_bw int8']:.4f} BW in int8, {error['rmse_bw torch']:.4f} before" in said
+    assert f"{error['rmse_bw mean curve']:.4f} of the mean curve, on held-out people" in said
+    parity = manifest.parity.model_copy(update={"on": "training people"})
+    assert "which says nothing of somebody new" in export_words(
+        Path("b"), manifest.model_copy(update={"parity": parity})
+    )

@@ -160,7 +160,7 @@ def test_from_trials_to_a_path_by_commands_alone(folder: Path, capsys: pytest.Ca
     assert (scores["unit"], scores["participants"]) == ("mm", 3)
     assert set(scores["band"]["half_width_mm"]) > {"along"}
     card = (folder / "again" / "CARD.md").read_text()
-    assert "half-widths for a next person" in card
+    assert "Somebody new: within +-" in card
     assert "mean path" in card
     assert "rmse_bw" not in json.dumps(scores)
     code, out, _ = run(capsys, "estimate", folder / "again", folder / "P4.nc", "--out", folder / "path.csv")
@@ -318,7 +318,8 @@ def test_the_page_says_by_person_and_direction_what_the_scores_say(windows: Stan
 
 def test_the_page_calls_better_what_the_sentences_call_better() -> None:
     for shift, word, verdict in ((-2.0, "Better than the mean path", "aligned"), (2.0, "WORSE than", "refused"),
-                                 (0.0, "NOT SHOWN to be better", "refused")):  # fmt: skip
+                                 (0.0, "NOT better than", "refused"),
+                                 (-0.05, "NOT SHOWN to be better", "refused")):  # fmt: skip
         wobble = [0.3, -0.2, 0.1, -0.4, 0.2, -0.1, 0.35, -0.25]
         distance = {f"P{k}": 10.0 + shift + w for k, w in enumerate(wobble)}
         people = {"main": distance, "mean curve": dict.fromkeys(distance, 10.0),

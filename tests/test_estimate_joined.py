@@ -108,6 +108,8 @@ def test_a_report_is_never_written_over_an_input_or_the_estimate(files: Path, tm
 def test_a_page_of_nothing_known_says_so() -> None:
     nothing = np.full(3, np.nan)
     figure = CurveOverMeasured("Both feet", np.arange(3.0), nothing, nothing, "s", "BW")
-    page = render_estimate_report(EstimateReport("<x>", [], ["LEAK: y"], [], [figure], ["foot"], [["left"]], []))
+    page = render_estimate_report(
+        EstimateReport("<x>", "<off>", "refused", [], ["LEAK: y"], [], [figure], ["foot"], [["left"]], [])
+    )
     assert "Nothing is known here." in page
     assert "&lt;x&gt;" in page

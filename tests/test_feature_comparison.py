@@ -222,7 +222,7 @@ def test_the_command_prints_claims_and_goes_on_where_it_was(tmp_path: Path) -> N
     assert {row["axis"] for row in rows} == {"vgrf", "apgrf", "overall"}
     assert "+ both of others" in (tmp_path / "out" / "comparison.csv").read_text(encoding="utf-8")
     page = (tmp_path / "p.html").read_text(encoding="utf-8")
-    for text in ("Do facts of people help?", "reconstruction, not replication", "With less those of others"):
+    for text in ("Do facts of people help?", "reconstruction, not replication", "With minus those of others"):
         assert text in page
     journal = (tmp_path / "out" / "folds" / "journal.jsonl").read_bytes()
     again = subprocess.run([*command, "--compare", "mlp,lstm", "--force"], capture_output=True, text=True, check=False)

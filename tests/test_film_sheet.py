@@ -41,3 +41,24 @@ def test_a_foot_that_stands_has_a_line_under_it(monkeypatch: pytest.MonkeyPatch)
     rows = np.flatnonzero(changed[: sheet.TILE_PX[1]].any(axis=1))
     assert rows.max() > 0.8 * sheet.TILE_PX[1]  # under the feet, and beside the time
     assert rows.min() < 30
+
+
+def test_the_first_picture_says_which_side_has_which_colour_and_unknown_contacts_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from grfkit.video import sheet
+
+    monkeypatch.setattr(sheet, "open_film", lambda _: _Grey())
+    written: list[str] = []
+    monkeypatch.setattr(sheet, "_label", lambda *given: written.append(str(given[1])))
+    recording = film_recording()
+    points = recording.streams["keypoints"]
+    points = points.assign(time_raw=("time", points["time"].values))
+    monkeypatch.setattr(sheet, "_stands", lambda _: {"left": [(1.0, 2.0)], "right": [(2.2, 3.0)]})
+    sheet.contact_sheet(Path("a.mp4"), recording.replaced({"keypoints": points}))
+    near = points.attrs["near_side"]
+    assert [f"orange: {near} side, near the camera", f"blue: {'right' if near == 'left' else 'left'} side"] == [
+        text for text in written if text.startswith(("orange", "blue"))
+    ]
+    times = {float(text.split(" s")[0]): text for text in written if text[0].isdigit()}
+    assert all(("not known" in text) == (not 1.0 <= at <= 3.0) for at, text in times.items())

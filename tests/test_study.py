@@ -62,7 +62,7 @@ def test_a_study_goes_from_files_to_a_proof_and_a_page(study: Path) -> None:
     assert scores["headline"] == "mlp"
     # the mean of two people's errors is what the page says
     wanted = scores["methods"]["mlp"]["vgrf"]["group"]["rmse_bw"]["mean"]
-    assert f"vgrf: RMSE of mlp {wanted:.3f} BW" in page
+    assert f"vertical force: RMSE of mlp {wanted:.3f} BW" in page
     assert "2 people, each answered by what had not seen them" in page
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +156,7 @@ def export_words(out: Path, manifest: Manifest) -> str:
         f" {sizes.tflite_bytes} bytes, {len(manifest.files) + 2} files",
         f"  parity on {parity.windows} windows of {', '.join(parity.participants)} ({parity.on})",
     ]
+    lines += [_cost(axis, errors, parity.on) for axis, errors in parity.axes.items()]
     lines += [f"  {f.name}: {f.value:.4g} {f.unit} (bound {f.bound:g})" for f in parity.figures if f.bound is not None]
     if manifest.c is None:
         lines.append(f"  no C: {manifest.c_reason}")
@@ -172,6 +173,13 @@ def export_words(out: Path, manifest: Manifest) -> str:
     lines += [f"  LEAKS: {leak}" for leak in manifest.leaks]
     lines += [f"  note: {text}" for text in manifest.findings]
     return "\n".join(lines)
+
+
+def _cost(axis: str, errors: Mapping[str, float], on: str) -> str:
+    """Return what eight bits cost on an axis, beside the mean curve that a model has to beat."""
+    before, after, blind = (errors[f"rmse_bw {name}"] for name in ("torch", "int8", "mean curve"))
+    of = "" if on == "held-out people" else ", which says nothing of somebody new"
+    return f"  {axis}: RMSE {after:.4f} BW in int8, {before:.4f} before, {blind:.4f} of the mean curve, on {on}{of}"
 
 
 def run_verify(

@@ -74,7 +74,8 @@ def _channels(stream: StreamReport) -> Table:
     for heading in ("min", "max", "missing"):
         table.add_column(heading, justify="right", no_wrap=True)
     for c in stream.channels[:_CHANNELS_SHOWN]:
-        raw = f"{c.raw_name} [{c.raw_unit}]"
+        unit = f"[{c.raw_unit}]"
+        raw = c.raw_name if c.raw_name.endswith(unit) else f"{c.raw_name} {unit}"
         cells = [c.name, raw, c.unit, c.frame, _short(c.min), _short(c.max), str(c.missing)]
         table.add_row(*(Text(cell) for cell in cells))
     more = len(stream.channels) - _CHANNELS_SHOWN

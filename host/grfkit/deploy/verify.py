@@ -69,7 +69,8 @@ class VerifiedBundle:
         lines += [f"  {'proven' if p.proven else 'NOT PROVEN HERE'}: {p.name}: {p.said}" for p in self.proofs]
         count = len(self.missing)
         if count:
-            lines.append(f"  nothing wrong was found, but {count} of {len(self.proofs)} were not proven here")
+            were = "was" if count == 1 else "were"
+            lines.append(f"  nothing wrong was found, but {count} of {len(self.proofs)} {were} not proven here")
         return "\n".join(lines)
 
     __repr__ = __str__

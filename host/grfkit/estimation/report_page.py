@@ -10,7 +10,7 @@ from ..arrays import Floats
 from ..records import Trial
 from ..report.estimate_page import CurveOverMeasured, EstimateReport, KeyPicture
 from ..report.headline import CONTACTS_BY, NAMES
-from ..report.numbers import fixed
+from ..report.numbers import count, fixed
 from ..sync.contact_events import LoadSignal, plate_loads
 from ..units import G
 from .curves import FootCurve
@@ -46,6 +46,8 @@ def estimate_report(
     figures += [_mean_stance(estimate, side, curve, measured) for side, curve in estimate.feet.items()]
     return EstimateReport(
         title=_title(estimate),
+        headline=_headline(estimate),
+        verdict="refused" if estimate.leaks else "partial",
         facts=[
             ("model", estimate.network),
             ("mass", fixed(estimate.mass_kg, 1, "kg")),
@@ -55,7 +57,7 @@ def estimate_report(
         limits=[*(f"LEAK: {leak}" for leak in estimate.leaks), *estimate.findings],
         clocks=list(clocks),
         figures=figures,
-        heads=["foot", "stances", "predicted", "median peak, BW", "median contact, s", "samples known, %"],
+        heads=["Foot", "Stances", "Estimated", "Median peak, BW", "Median contact, s", "Samples known, %"],
         table=[_row(estimate, side, curve) for side, curve in estimate.feet.items()],
         inputs=estimate.provenance.inputs,
         pictures=pictures,
@@ -68,6 +70,22 @@ def _title(estimate: Estimate) -> str:
         return f"Ground reaction force of {estimate.participant}"
     files = [i.name for i in estimate.provenance.inputs if i.role != "model"]
     return f"Ground reaction force in {', '.join(files)}" if files else "Ground reaction force"
+
+
+def _headline(estimate: Estimate) -> str:
+    """Return how far off the estimate is for somebody new, first of the vertical force."""
+    if estimate.leaks:
+        return "Do not use it to judge the model: this person is among those it was trained on"
+    stated = estimate.stated_error
+    if stated is None:
+        return "How far off it is nobody knows: this model was not tested on people left out (grf-evaluate does it)"
+    errors = stated.contact_bw or stated.rmse_bw
+    axis = "vgrf" if "vgrf" in errors else next(iter(errors))
+    mean, low, high = errors[axis]
+    return (
+        f"For somebody new it is off by {fixed(mean, 3)} BW, {NAMES.get(axis, axis)} (RMSE; 95 % interval"
+        f" {fixed(low, 3)} to {fixed(high, 3)}), as tested on {count(stated.people, 'person', 'people')} left out"
+    )
 
 
 class _Measured:

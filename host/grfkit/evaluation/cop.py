@@ -271,9 +271,9 @@ def sentences(scores: dict[str, Any]) -> list[str]:
     width, held = band["half_width_mm"], band["held"]
     return [
         *said,
-        f"half-widths for a next person: +-{width['along']:.0f} mm along, +-{width['across']:.0f} mm across (largest of"
-        f" the people's 95th percentiles; by those of the others {100 * held['along']:.0f} and"
-        f" {100 * held['across']:.0f} % of a person's samples were held)",
+        f"Somebody new: within +-{width['along']:.0f} mm along and +-{width['across']:.0f} mm across in 95 % of"
+        " samples, if no further off than the worst of these people; with the width of the others alone"
+        f" {100 * held['along']:.0f} and {100 * held['across']:.0f} % of a person's samples lay within",
     ]
 
 

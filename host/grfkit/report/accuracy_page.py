@@ -14,7 +14,7 @@ from ..arrays import PathLike
 from .comparison_part import compared_sections
 from .drawn_part import agreement_figures, contacts_drawn, people_figures
 from .feature_part import feature_section
-from .headline import CONTACTS_BY, LEVEL, NAMES, axis_words, headline, is_better, is_worse
+from .headline import CONTACTS_BY, NAMES, SPLITS, axis_words, headline, judged
 from .html import page, write_page
 from .numbers import DASH, fixed, p_value
 from .panel import LegendKey, Panel, PanelAxis, axis, legend
@@ -23,7 +23,7 @@ Evaluation = Mapping[str, Any]
 MOST_FILES = 3
 """Files named of the source: chosen by eye, one line."""
 _WAYS = {"affine": "gain and offset of the answer", "fine-tune": "network trained further"}
-_SPLITS = {"loso": "each participant left out in turn", "grouped_kfold": "groups of participants left out in turn"}
+_STRATA = {"speed_m_s": "speed, m/s", "slope_percent": "slope, %", "side": "foot"}
 _SHORT = {"affine": "gain and offset", "fine-tune": "trained further"}
 _MEASURES = (
     ("rmse_bw", "RMSE, BW", 4),
@@ -80,7 +80,7 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     stances = f"stances, contacts by {CONTACTS_BY.get(evaluation['cut'], evaluation['cut'])}"
     cut = stances if evaluation["window"] == "stance" else "continuous windows"
     return [
-        ("tested", _SPLITS.get(split, split)),
+        ("tested", SPLITS.get(split, split)),
         ("participants", str(evaluation["participants"])),
         ("windows", f"{sum(evaluation['windows'].values())} {cut}"),
         ("source", _source(evaluation["source"])),
@@ -237,29 +237,20 @@ def _comparisons(evaluation: Evaluation, name: str) -> list[tuple[str, list[str]
             (
                 method,
                 [
+                    judged(comparison),
                     interval,
                     f"{comparison['better']} of {comparison['n']}",
                     p_value(comparison["p_holm"]),
-                    _judged(comparison),
                 ],
             )
         )
     return rows
 
 
-def _judged(comparison: Mapping[str, Any]) -> str:
-    """Return what a comparison shows; an interval without 0 whose p after Holm is not small shows nothing."""
-    if comparison["p_holm"] is None:
-        return "untested, too few people"
-    if is_better(comparison) or is_worse(comparison):
-        return "shown to be better" if is_better(comparison) else "shown to be WORSE"
-    return f"not shown: p after Holm is not under {LEVEL:g}" if comparison["excludes_zero"] else "not shown"
-
-
 def _strata(strata: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
     return [
         (
-            name,
+            _STRATA.get(name, name),
             [(kind, str(stratum["n"]), fixed(stratum["mean"], 4), stratum["worst"]) for kind, stratum in kinds.items()],
         )
         for name, kinds in strata.items()

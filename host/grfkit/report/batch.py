@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from ..arrays import PathLike
-from ..records.evidence import DOUBT, TrialEvidence, as_columns, verdict_in_words
+from ..records.evidence import DOUBT, NATS, TrialEvidence, as_columns, verdict_in_words
 from . import words
 from .html import page, write_page
 from .numbers import chance, fixed, has_value, milliseconds
@@ -127,6 +127,7 @@ def _rendered(rows: list[BatchRow], title: str, notes: Sequence[str]) -> str:
     return page(
         "batch.html",
         title=title,
+        nats=NATS,
         notes=list(notes),
         total=len(rows),
         counts=[(v, n) for v in reversed(_VERDICTS) if (n := sum(r.verdict == v for r in rows)) or v == "aligned"],

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from .numbers import DASH, fixed
+from .headline import LEVEL, is_better, is_worse, judged
+from .numbers import DASH, fixed, p_value
 from .panel import Panel, PanelAxis, axis
-
-LEVEL = 0.05
-"""Of p after Holm under which a pair is said to differ: the usual one."""
 
 
 def compared_sections(evaluation: Mapping[str, Any], names: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -51,17 +49,18 @@ def _rank(row: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, list[s
 
 
 def _pair(row: Mapping[str, Any]) -> tuple[str, list[str]]:
-    return f"{row['first']} less {row['second']}", [
-        f"{row['mean']:+.4f} ({row['low']:+.4f} to {row['high']:+.4f})",
+    return f"{row['first']} minus {row['second']}", [
+        judged(row).replace("shown to be", "first shown to be"),
+        f"{fixed(row['mean'], 4)} ({fixed(row['low'], 4)} to {fixed(row['high'], 4)})",
         f"{row['better']} of {row['n']}",
-        DASH if row["p_holm"] is None else f"{row['p_holm']:.3g}",
+        p_value(row["p_holm"]),
     ]
 
 
 def _words(part: Mapping[str, Any]) -> str:
     tested = [row for row in part["pairs"] if row["p_holm"] is not None]
-    apart = sum(row["p_holm"] < LEVEL for row in tested)
-    words = f"{apart} of {len(part['pairs'])} pairs differ (p after Holm under {LEVEL:g})."
+    apart = sum(is_better(row) or is_worse(row) for row in tested)
+    words = f"{apart} of {len(part['pairs'])} pairs are shown to differ (p after Holm under {LEVEL:g})."
     if not tested:
         words = "Too few participants for a p-value; the intervals are in the table of pairs."
     if part["front"]:

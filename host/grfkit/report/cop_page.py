@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ..arrays import Floats, PathLike
 from .drawn_part import agreement_figure, contacts_drawn
-from .headline import LEVEL, Headline, is_better, is_worse, people_needed
+from .headline import CONTACTS_BY, SPLITS, Headline, is_better, is_worse, judged, people_needed
 from .html import page, write_page
 from .numbers import DASH, count, fixed, p_value
 from .panel import LegendKey, Panel, PanelAxis, axis, legend
@@ -34,9 +34,9 @@ def render_cop_report(scores: Scores) -> str:
         title=f"Centre of pressure, {_path(main)}, for people it has not seen",
         headline=cop_headline(scores),
         facts=[
-            ("split", scores["split"]),
+            ("tested", SPLITS.get(scores["split"], scores["split"])),
             ("participants", str(scores["participants"])),
-            ("stances", f"{scores['windows']} cut by {scores['cut']}"),
+            ("stances", f"{scores['windows']}, contacts by {CONTACTS_BY.get(scores['cut'], scores['cut'])}"),
             ("source", _source(scores["source"])),
         ],
         words=scores["words"],
@@ -86,7 +86,8 @@ def cop_headline(scores: Scores) -> Headline:
     open_ = [b for b, f in tested.items() if not is_better(f) and not is_worse(f)]
     among = worse or open_ or list(tested)
     named = min(among, key=lambda b: _median(scores, b))
-    word = "WORSE than" if worse else "NOT SHOWN to be better than" if open_ else "Better than"
+    unlike = "NOT SHOWN to be better than" if mine < _median(scores, named) else "NOT better than"
+    word = "WORSE than" if worse else unlike if open_ else "Better than"
     text = (
         f"{word} the {_path(named)}: {fixed(mine, 1)} against {fixed(_median(scores, named), 1)} mm (median distance),"
         f" {people}"
@@ -146,7 +147,8 @@ def _people_figure(scores: Scores, direction: str) -> Markup:
     top = 1.05 * float(np.max(list(values.values())))
     step = max(1, -(-len(order) // 6))
     places = tuple((float(i), order[i][:10]) for i in range(0, len(order), step))
-    panel = Panel(PanelAxis(-0.5, len(order) - 0.5, "", places), axis(0.0, top, "mm"), height=180)
+    along = PanelAxis(-0.5, len(order) - 0.5, "people, the least distance first", places)
+    panel = Panel(along, axis(0.0, top, "median error, mm"), height=180)
     x = np.arange(len(order), dtype=np.float64)
     for kind, method in reversed(list(zip(_KINDS, _shown(scores)))):
         if kind == "runring":
@@ -168,19 +170,12 @@ def _person_cells(scores: Scores, person: str) -> list[tuple[str, str]]:
 
 def _comparison(found: Mapping[str, Any]) -> list[str]:
     if "mean" not in found:
-        return [str(found["note"]), DASH, DASH, "untested"]
-    verdict = (
-        "untested, too few people" if found["p_holm"] is None
-        else "shown to be better" if is_better(found)
-        else "shown to be WORSE" if is_worse(found)
-        else f"not shown: p after Holm is not under {LEVEL:g}" if found["excludes_zero"]
-        else "not shown"
-    )  # fmt: skip
+        return [f"untested: {found['note']}", DASH, DASH, DASH]
     return [
+        judged(found),
         f"{fixed(found['mean'], 1)} ({fixed(found['low'], 1)} to {fixed(found['high'], 1)})",
         f"{found['better']} of {found['n']}",
         p_value(found["p_holm"]),
-        verdict,
     ]
 
 

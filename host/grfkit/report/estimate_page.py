@@ -50,6 +50,10 @@ class EstimateReport:
 
     Attributes
     ----------
+    headline
+        How far off the estimate is for somebody new, or that nobody knows: what is said first.
+    verdict
+        Colour of what is said first: ``refused`` of a leak, else ``partial`` (nothing was measured here).
     limits
         Findings that a reader has to know before any figure.
     clocks
@@ -61,6 +65,8 @@ class EstimateReport:
     """
 
     title: str
+    headline: str
+    verdict: str
     facts: Sequence[tuple[str, str]]
     limits: Sequence[str]
     clocks: Sequence[str]

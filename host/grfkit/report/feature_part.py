@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .numbers import DASH, fixed
+from .numbers import DASH, fixed, p_value, signed
 
 _OVERALL = "overall"
+_WAYS = {
+    "tile": "as constant channels (tile)",
+    "concat": "before the last layers (concat)",
+    "film": "as gains and offsets of the layers (film)",
+}
 
 
 def feature_section(evaluation: Mapping[str, Any]) -> dict[str, Any]:
@@ -17,8 +22,9 @@ def feature_section(evaluation: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     sets = found["features"][1:]
     return {
-        "intro": f"{found['preset'] or 'Networks'}: {found['people']} people, seeds: {found['seeds']}, exchanges of"
-        f" features between people: {found['draws']}, features by {found['statics_by']}.",
+        "intro": f"{found['preset'] or 'Networks'}: {found['people']} people; trainings of each network:"
+        f" {found['seeds']}; exchanges of features between people, the control: {found['draws']}; features enter"
+        f" {_WAYS.get(found['statics_by'], found['statics_by'])}.",
         "notes": [f"{note[0].upper()}{note[1:]}." for note in found["notes"]],
         "claims": [
             (
@@ -53,7 +59,9 @@ def _by_person(found: Mapping[str, Any], features: str) -> dict[str, Any]:
     for person in people:
         own = [cells[n, features, False][person] for n in networks]
         bases = [(cells[n, "none", False][person], cells[n, features, True][person]) for n in networks]
-        rows.append((person, [f"{v - none:+.2f} / {v - others:+.2f}" for v, (none, others) in zip(own, bases)]))
+        rows.append(
+            (person, [f"{signed(v - none, 2)} / {signed(v - others, 2)}" for v, (none, others) in zip(own, bases)])
+        )
     return {"networks": networks, "rows": rows}
 
 
@@ -69,11 +77,11 @@ def _pairs(claim: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _interval(pair: Mapping[str, Any]) -> str:
-    return f"{pair['mean']:+.2f} ({pair['low']:+.2f} to {pair['high']:+.2f})"
+    return f"{signed(pair['mean'], 2)} ({signed(pair['low'], 2)} to {signed(pair['high'], 2)})"
 
 
 def _p(value: float | None) -> str:
-    return DASH if value is None else f"{value:.3g}"
+    return p_value(value)
 
 
 def _contrast(name: str, pair: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -86,7 +94,7 @@ def _help(row: Mapping[str, Any]) -> tuple[str, list[str]]:
     pairs = [
         f"{_interval(row[part])}, {row[part]['better']} of {row[part]['n']}" for part in ("given", "true", "presence")
     ]
-    return row["network"], [fixed(row["without"], 2), row["word"], *pairs, _p(row["p_holm"]), seen]
+    return row["network"], [row["word"], fixed(row["without"], 2), *pairs, _p(row["p_holm"]), seen]
 
 
 def _rank(row: Mapping[str, Any], seeds: int) -> tuple[str, list[str]]:

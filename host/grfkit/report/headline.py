@@ -23,6 +23,8 @@ CONTACTS_BY = {
     "film": "the film",
 }
 """What finds contacts (:mod:`grfkit.gait.stances`), for somebody who has read no configuration."""
+SPLITS = {"loso": "each participant left out in turn", "grouped_kfold": "groups of participants left out in turn"}
+"""How people were left out, for somebody who has read no configuration."""
 LEVEL = 0.05
 """Of p after Holm under which two methods are said to differ: the usual one."""
 _ENOUGH_DIGITS = 6
@@ -102,6 +104,16 @@ def is_worse(comparison: Mapping[str, Any]) -> bool:
     return p is not None and p < LEVEL and low is not None and low > 0
 
 
+def judged(comparison: Mapping[str, Any]) -> str:
+    """Return what a comparison shows; an interval without 0 whose p after Holm is not small shows nothing."""
+    if comparison["p_holm"] is None:
+        return "untested, too few people"
+    if is_better(comparison) or is_worse(comparison):
+        return "shown to be better" if is_better(comparison) else "shown to be WORSE"
+    apart = comparison["low"] > 0 or comparison["high"] < 0
+    return f"not shown: p after Holm is not under {LEVEL:g}" if apart else "not shown"
+
+
 def standing(evaluation: Evaluation, axis: str) -> Standing:
     """Return how the evaluated method stands against every baseline on an axis."""
     others = {m: c for m, c in evaluation["comparisons"].get(axis, {}).items() if isinstance(c, Mapping)}
@@ -129,6 +141,8 @@ def baselines_of(evaluation: Evaluation) -> list[str]:
 
 def headline(evaluation: Evaluation) -> Headline:
     """Return what is said first of an evaluation: of the vertical force where there is one, else of its first axis."""
+    if evaluation.get("feature_comparison"):
+        return _of_facts(evaluation)
     axes = list(evaluation["axes"])
     main = "vgrf" if "vgrf" in axes else axes[0]
     by_axis = {name: standing(evaluation, name) for name in axes}
@@ -140,6 +154,26 @@ def headline(evaluation: Evaluation) -> Headline:
     return Headline(
         text, _verdict(evaluation, by_axis), (of + " ".join(rest), _people(evaluation, main), _how(evaluation))
     )
+
+
+def _of_facts(evaluation: Evaluation) -> Headline:
+    """Return what is said first where facts of people are compared as inputs: whether they help."""
+    axes = list(evaluation["axes"])
+    found = evaluation["feature_comparison"]
+    rows = [r for r in found["help"] if (r["axis"], r["features"]) == ("overall", found["features"][-1])]
+    words = dict.fromkeys(r["word"] for r in rows)
+    by_word = {word: [r["network"] for r in rows if r["word"] == word] for word in words}
+    helped = by_word.pop("helped", [])
+    others = "; ".join(f"{word}: {', '.join(names)}" for word, names in by_word.items())
+    text = f"Facts of people ({found['features'][-1]}) helped {', '.join(helped) or f'none of {len(rows)} methods'}"
+    text += f", {count(found['people'], 'person', 'people')}{'. ' if others else ''}{others[:1].upper()}{others[1:]}"
+    sure = {"not helped", "harmed"} >= set(by_word) and bool(by_word)
+    verdict = "aligned" if helped and not by_word else "refused" if sure and not helped else "partial"
+    claims = [c["verdict"] for c in found["claims"]]
+    told = ", ".join(f"{claims.count(v)} {v}" for v in dict.fromkeys(claims))
+    several = _of_several(evaluation, "vgrf" if "vgrf" in axes else axes[0], axes)
+    lines = (f"Claims of the study: {told}." if told else "", f"{several}." if several else "", _how(evaluation))
+    return Headline(text, verdict, tuple(line for line in lines if line))
 
 
 def axis_words(evaluation: Evaluation, axis: str) -> str:
@@ -184,7 +218,7 @@ def _of_several(evaluation: Evaluation, axis: str, axes: Sequence[str]) -> str:
         return ""
     first, second = sorted(part["ranks"], key=lambda row: row["rmse_bw"])[:2]
     pairs = [p for p in part["pairs"] if first["method"] in (p["first"], p["second"])]
-    apart = [p for p in pairs if p["p_holm"] is not None and p["p_holm"] < LEVEL]
+    apart = [p for p in pairs if is_better(p) or is_worse(p)]
     which = f"{NAMES.get(axis, axis)} force " if len(axes) > 1 else ""
     text = f"{first['method']} errs least, {which}{fixed(first['rmse_bw'], 3)} BW"
     if pairs and len(apart) == len(pairs):
@@ -246,9 +280,10 @@ def _people(evaluation: Evaluation, axis: str) -> str:
 
 def _how(evaluation: Evaluation) -> str:
     windows = f"{sum(evaluation['windows'].values())} {'stances' if evaluation['window'] == 'stance' else 'windows'}"
+    split = str(evaluation["split"])
     if evaluation["leaks"]:
-        return f"{windows}, split {evaluation['split']}: {'; '.join(map(str, evaluation['leaks']))}."
-    tested = f"Each person was estimated by a model trained without them ({evaluation['split']}); {windows}."
+        return f"{windows}, split {split}: {'; '.join(map(str, evaluation['leaks']))}."
+    tested = f"Each person was estimated by a model trained without them ({SPLITS.get(split, split)}); {windows}."
     return f"{tested} {_too_few(evaluation)}".strip()
 
 
@@ -272,4 +307,6 @@ def _error(evaluation: Evaluation, method: str, axis: str) -> float | None:
     return None if value is None else float(value)
 
 
-__all__ = ["Headline", "Standing", "axis_words", "baselines_of", "headline", "is_better", "is_worse", "standing"]
+__all__ = [
+    "Headline", "Standing", "axis_words", "baselines_of", "headline", "is_better", "is_worse", "judged", "standing",
+]  # fmt: skip

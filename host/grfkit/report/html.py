@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,41 @@ if TYPE_CHECKING:
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
-def page(template: str, **content: Any) -> str:
-    """Return a template filled in; every value is escaped, a name that is not given is an error."""
+# a tag, or a part whose text is no prose; whatever lies between is text of the page. Every value is escaped, so that
+# no tag holds another ">"
+_NO_PROSE = re.compile(r"(<(title|style|pre)\b.*?</\2>|<[^>]*>)", re.DOTALL)
+# an option of a command, which a browser would break behind its first hyphens
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+_HALF_WIDTH = re.compile(r"\+-(?=\d)")
+
+
+def page(template: str, *, reword: Callable[[str], str] | None = None, **content: Any) -> str:
+    """Return a template filled in; every value is escaped, a name that is not given is an error.
+
+    In the text options of commands stay in one line, and half-widths (``+-`` in the terminal) have their sign.
+
+    Parameters
+    ----------
+    reword
+        Applied to the page before that: what it looks for is whole.
+    """
     text = _environment().get_template(template).render(version=tool_version(), **content)
-    return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    text = reword(text) if reword else text
+    return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", _as_prose(text))
+
+
+def _as_prose(html: str) -> str:
+    """Return a page whose text, and no tag or block of code, is set as a reader expects it."""
+    parts, end = [], 0
+    for tag in _NO_PROSE.finditer(html):
+        parts += [_prose(html[end : tag.start()]), tag.group()]
+        end = tag.end()
+    return "".join([*parts, _prose(html[end:])])
+
+
+def _prose(text: str) -> str:
+    text = _HALF_WIDTH.sub("±", text)
+    return _OPTION.sub(lambda option: f'<span class="nobreak">{option.group()}</span>', text)
 
 
 def write_page(path: PathLike, text: str, *, force: bool) -> None:

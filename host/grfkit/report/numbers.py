@@ -38,6 +38,12 @@ def fixed(value: float | None, digits: int, unit: str = "") -> str:
     return (_MINUS if rounded < 0 else "") + text + (f" {unit}" if unit else "")
 
 
+def signed(value: float | None, digits: int, unit: str = "") -> str:
+    """Return the number as :func:`fixed` does, with a plus where it is above 0 as printed."""
+    text = fixed(value, digits, unit)
+    return f"+{text}" if text != DASH and not text.startswith(_MINUS) and value and round(value, digits) else text
+
+
 def seconds(value: float | None) -> str:
     """Return seconds to the millisecond."""
     return fixed(value, 3, "s")

@@ -31,8 +31,9 @@ def render_sync_report(evidence: TrialEvidence, *, of_table: bool = False) -> st
         Whether the trial is a row of a table: what to do is then said of the table's columns, not of options.
     """
     groups = words.groups(evidence.streams)
-    text = page(
+    return page(
         "sync.html",
+        reword=_for_row if of_table else None,
         trial=evidence,
         facts=_facts(evidence),
         headline=words.headline(evidence),
@@ -54,7 +55,11 @@ def render_sync_report(evidence: TrialEvidence, *, of_table: bool = False) -> st
             dict(evidence.configuration), indent=2, sort_keys=True, default=str, ensure_ascii=False
         ),
     )
-    return as_columns(text.replace(words.BY_EYE, words.BY_EYE_OF_ROW)) if of_table else text
+
+
+def _for_row(text: str) -> str:
+    """Return a page with what to do said of a table's columns."""
+    return as_columns(text.replace(words.BY_EYE, words.BY_EYE_OF_ROW))
 
 
 def write_sync_report(path: PathLike, evidence: TrialEvidence, force: bool = False, *, of_table: bool = False) -> None:

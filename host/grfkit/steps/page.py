@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..arrays import PathLike
+from ..report.headline import CONTACTS_BY
 from ..report.numbers import DASH, count, fixed
 from ..report.steps_page import FootDots, PersonSteps, StepFigure, StepsReport, write_steps_report
 from .summary import ASYMMETRIES, SHOWN, FootSummary, TrialAsymmetry, asymmetries, summaries
@@ -130,13 +131,20 @@ def _limits(rows: Sequence[Mapping[str, Cell]], trials: Sequence[TrialSteps]) ->
     return lines
 
 
+def _rule(rule: str) -> str:
+    """Return a rule of contacts in words: a force that is passed, or what finds contacts."""
+    newtons = rule[:-1]
+    return f"a force of {newtons} N" if rule.endswith("N") and newtons.isdigit() else CONTACTS_BY.get(rule, rule)
+
+
 def _methods(table: StepTable) -> list[str]:
     rules = sorted({str(row["contact_rule"]) for row in table.steps if row["contact_rule"]})
+    named = [_rule(rule) for rule in rules]
     cutoffs = sorted({row["filter_hz"] for row in table.steps if isinstance(row["filter_hz"], float)})
     unfiltered = any(row["filter_hz"] is None for row in table.steps)
     filters = [f"a zero-lag low-pass of {cutoff:g} Hz" for cutoff in cutoffs] + (["no filter"] if unfiltered else [])
     return [
-        f"Contact and toe-off by {', '.join(rules)}, on the unfiltered force.",
+        f"Contact and toe-off by {' and by '.join(named)}, on the unfiltered force (column contact_rule).",
         f"Peaks, impulses and loading rates after {' or '.join(filters)}; the column filter_hz says it of every step.",
         "Means are of steps without a flag (but that the foot is not known), with their SD; a dash: none is known.",
         "Negative flight is double support. VALR (B, force): mean slope from 20 to 80 % of the impact peak's force, or"

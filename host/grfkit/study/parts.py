@@ -231,8 +231,7 @@ def _prove_cop(work: Work, known: tuple[str, ...]) -> Made:
     )  # fmt: skip
     scores = predictions.scores
     first = cop_headline(scores)
-    lines = [first.text, f"{scores['split']}, {scores['participants']} people, each answered by what had not seen them"]
-    lines += scores["words"]
+    lines = [first.text, _tested(scores), *scores["words"]]
     doubt = "" if first.verdict == "aligned" else "not better than the sensor-blind paths"
     return Made(lines=(*lines, *scores["findings"]), files=(PROOF_PAGE, PROOF), doubt=doubt)
 
@@ -249,7 +248,7 @@ def _prove_force(work: Work, known: tuple[str, ...]) -> Made:
     )  # fmt: skip
     scores = predictions.scores
     first = headline(scores)
-    lines = [first.text, f"{scores['split']}, {scores['participants']} people, each answered by what had not seen them"]
+    lines = [first.text, _tested(scores)]
     lines += [_error(scores, axis) for axis in scores["axes"]]
     lines += [axis_words(scores, axis) for axis in scores["axes"]]
     doubt = "" if first.verdict == "aligned" else "not better than every baseline"
@@ -258,10 +257,20 @@ def _prove_force(work: Work, known: tuple[str, ...]) -> Made:
 
 def _error(scores: dict[str, Any], axis: str) -> str:
     """Return the error of the headline and of the two baselines that everyone should know, in BW."""
+    from ..report.headline import NAMES
+
     shown = [scores["headline"], *(m for m in ("mean curve", "ridge") if m in scores["methods"])]
     errors = [(m, scores["methods"][m][axis]["group"]["rmse_bw"]["mean"]) for m in dict.fromkeys(shown)]
     known = [f"{method} {value:.3f} BW" for method, value in errors if value is not None]
-    return f"{axis}: RMSE of {', '.join(known)}"
+    return f"{NAMES.get(axis, axis)} force: RMSE of {', '.join(known)}"
+
+
+def _tested(scores: dict[str, Any]) -> str:
+    """Return how many people the proof is of, and how they were left out."""
+    from ..report.headline import SPLITS
+
+    split = SPLITS.get(scores["split"], scores["split"])
+    return f"{scores['participants']} people, each answered by what had not seen them ({split})"
 
 
 def _relative(work: Work, path: Path) -> str:

@@ -26,6 +26,8 @@ _LIMBS = (
 )  # fmt: skip
 _NEAR, _FAR = (255, 140, 0), (0, 120, 215)
 """Colours (RGB) of the side that is near and of the far one: told apart by colour-blind eyes, too."""
+_FAR_TEXT = (90, 180, 255)
+"""The far side's colour, light enough to be read on black."""
 _WHITE = (255, 255, 255)
 _SOLE = 0.06  # how far below the floor a contact is drawn, legs: under the shoe. Chosen by hand
 Stands = dict[str, list[tuple[float, float]]]
@@ -35,7 +37,9 @@ Stands = dict[str, list[tuple[float, float]]]
 def contact_sheet(path: PathLike, recording: Recording, *, ending: str = ".png") -> bytes:
     """Return twelve pictures over the walk as one file: the near side orange, the far side blue, the mask in a corner.
 
-    A foot that stands, by the contacts that the film shows whole, has a line under it and its side beside the time.
+    A foot that stands, by the contacts that the film shows whole, has a line under it and its side beside the time;
+    before the first of them and after the last it is not known which foot does. The first picture says which colour is
+    which side.
 
     Parameters
     ----------
@@ -64,6 +68,11 @@ def contact_sheet(path: PathLike, recording: Recording, *, ending: str = ".png")
             tiles.append(_tile(frame.image, points, masks, rows[len(tiles)], stands))
         if len(tiles) == len(rows):
             break
+    if tiles:
+        near = str(points.attrs["near_side"])
+        far = "right" if near == "left" else "left"
+        _label(tiles[0], f"orange: {near} side, near the camera", 1, _NEAR)
+        _label(tiles[0], f"blue: {far} side", 2, _FAR_TEXT)
     blank = np.full((TILE_PX[1], TILE_PX[0], 3), 255, dtype=np.uint8)
     tiles += [blank] * (COLUMNS * ROWS - len(tiles))
     sheet = np.vstack([np.hstack(tiles[row * COLUMNS : (row + 1) * COLUMNS]) for row in range(ROWS)])
@@ -100,11 +109,25 @@ def _tile(image: NDArray[Any], points: xr.Dataset, masks: xr.Dataset | None, row
         tile[:size, -size:] = mask[:, :, None]
     text = f"{at_s:.2f} s"
     if down:
-        text += f"  stands: {' '.join(down)}"
-    (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 1)
-    tile[: high + 16, : wide + 16] = 0
-    cv2.putText(tile, text, (8, high + 8), cv2.FONT_HERSHEY_SIMPLEX, 0.6, _WHITE, 1, cv2.LINE_AA)
+        text += f"  stands: {' and '.join(down)}"
+    elif not any(a <= at_s <= b for a, b in _between(stands)):
+        text += "  contacts not known"
+    _label(tile, text, 0, _WHITE)
     return tile
+
+
+def _between(stands: Stands) -> list[tuple[float, float]]:
+    """Return from when to when contacts are known: from the first landing to the last toe-off, s."""
+    spans = [span for of in stands.values() for span in of]
+    return [(min(a for a, _ in spans), max(b for _, b in spans))] if spans else []
+
+
+def _label(tile: NDArray[Any], text: str, row: int, colour: tuple[int, int, int]) -> None:
+    """Write a line on black in the upper left corner of a tile."""
+    (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.6, 1)
+    top = row * (high + 16)
+    tile[top : top + high + 16, : wide + 16] = 0
+    cv2.putText(tile, text, (8, top + high + 8), cv2.FONT_HERSHEY_SIMPLEX, 0.6, colour, 1, cv2.LINE_AA)
 
 
 def _draw(

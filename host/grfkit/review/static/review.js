@@ -320,7 +320,7 @@ function openClock(number) {
   }));
   const why = [];
   if (clock.before) why.push(`Earlier: ${clock.before}.`);
-  if (clock.verdict === "refused") why.push(...clock.reasons.map((reason) => `Refused: ${reason}`));
+  if (clock.verdict === "refused") why.push(...clock.reasons.map((reason) => (/^if the /.test(reason) ? `To do: ${reason}` : `Refused: ${reason}`)));
   else if (clock.margin !== null) why.push(`Aligned with a margin of ${clock.margin.toFixed(0)} nats.`);
   else if (clock.origin !== "estimated") why.push(`The clock was stated (${clock.origin}), not estimated.`);
   $("why").textContent = why.join("\n");
