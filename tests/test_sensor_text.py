@@ -215,3 +215,9 @@ def test_physilog_gravity_written_large_and_a_column_map(tmp_path: Path) -> None
 )
 def test_physilog_refusals(tmp_path: Path, change: tuple[str, str], says: str) -> None:
     assert says in refused(write(tmp_path, physilog().replace(*change)))
+
+
+def test_a_binary_log_says_what_to_export(tmp_path: Path) -> None:
+    path = tmp_path / "0ABC.BIN"
+    path.write_bytes(bytes(range(200)))
+    assert "of a Physilog (Gait Up) export it as CSV" in refused(path)

@@ -124,8 +124,8 @@ def _why_not(match: Match, winner: Match, reader: Reader) -> str:
     return f"would take it ({match.why}), but {reader.name} fits better: {winner.why}"
 
 
-def _other_xsens(head: Head) -> str:
-    """Return why a file of Xsens' other programs is not read, "" for any other file."""
+def _other_logs(head: Head) -> str:
+    """Return why a log that its maker's program has to export is not read, "" for any other file."""
     ending = head.path.suffix.lower()
     if "<mvnx" in head.text[:4096] or ending == ".mvn":
         return (
@@ -134,11 +134,15 @@ def _other_xsens(head: Head) -> str:
         )
     if ending == ".mtb":
         return "is a binary log of Xsens sensors; export it as text from MT Manager, or as CSV from the DOT app"
+    if ending == ".bin" and "\0" in head.text[:512]:
+        return (
+            "is a binary log of no public layout; of a Physilog (Gait Up) export it as CSV, of another sensor as text"
+        )
     return ""
 
 
 def _unknown(head: Head, matches: list[tuple[Reader, Match]]) -> str:
-    if other := _other_xsens(head) or foreign(head.data, head.path.name):
+    if other := _other_logs(head) or foreign(head.data, head.path.name):
         return other
     what = f"first bytes {head.data[:8].hex(' ')}" if "\0" in head.text[:512] else _first_line(head)
     by_ending = [(r, m) for r, m in matches if head.path.suffix.lower() in r.suffixes]
