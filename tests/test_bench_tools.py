@@ -54,6 +54,7 @@ def writers() -> dict[str, Callable[[dict[str, Any]], str]]:
         "sync_before_sign_fix": sync,
         "sync_nightly": sync,
         "sync_overlaps": sync,
+        "sync_sessions": sync,
         "sync_speed": sync,
         "accuracy": accuracy,
         "range": ranges,
