@@ -11,7 +11,7 @@ import pytest
 from grfkit.estimation.files import summary
 from grfkit.estimation.report_page import estimate_report
 from grfkit.estimation.source import NOT_STATED
-from grfkit.estimation.stated_error import stated_error
+from grfkit.estimation.stated_error import StatedError, stated_error
 from grfkit.estimation.types import Estimate
 from grfkit.learn.packaged import model_folder
 from grfkit.provenance import InputFile, Provenance
@@ -72,3 +72,15 @@ def test_a_report_of_nobody_is_headed_by_the_file() -> None:
     assert estimate_report(nobody, None, ()).title == "Ground reaction force in a.mp4"
     in_memory = replace(nobody, provenance=Provenance())
     assert estimate_report(in_memory, None, ()).title == "Ground reaction force"
+
+
+def test_the_first_words_of_a_report_are_the_error_that_was_measured_and_on_what() -> None:
+    stated = StatedError(12, "loso", {"vgrf": (0.08, 0.068, 0.093)})
+    made = replace(_estimate(None), stated_error=stated)
+    measured = "On 12 people left out of its training the model was off by 0.080 BW, vertical (RMSE; 95 % interval"
+    assert estimate_report(made, None, ()).headline == f"{measured} 0.068 to 0.093)"
+    drawn = estimate_report(replace(made, findings=("trained on RENDERED films",)), None, ()).headline
+    assert drawn.endswith("all on rendered films: how far off it is on a real one nobody knows")
+    assert "nobody knows" in estimate_report(_estimate(None), None, ()).headline
+    leak = estimate_report(replace(made, leaks=("training: a",)), None, ())
+    assert (leak.verdict, leak.headline.split(":")[0]) == ("refused", "Do not use it to judge the model")
