@@ -31,13 +31,13 @@ async def waits():
             raise OSError("the link is closed")
 
 async def main():
-    reading = asyncio.ensure_future(reads())
-    waiting = [asyncio.ensure_future(waits()) for _ in range(20)]
+    tasks = [asyncio.ensure_future(waits() if k % 2 else reads()) for k in range(40)]
     asyncio.get_running_loop().call_later(.1, os.kill, os.getpid(), signal.SIGINT)
     try:
-        await asyncio.gather(*waiting)
+        await asyncio.gather(*tasks[1::2])
     finally:
-        reading.cancel()
+        for task in tasks[::2]:
+            task.cancel()
 
 try:
     run_loop(main())
