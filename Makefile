@@ -116,8 +116,8 @@ bench-knee: ARGS ?= --quick
 bench-knee: $(STAMP) ## do knee alignment and affected side help? writes docs/results/knee_quick.md (ten minutes; ARGS= : all of it, hours)
 	$(BIN)/python tools/bench knee $(ARGS)
 
-check-install: $(STAMP) ## the wheel with every extra in clean environments of each Python here (an hour; ARGS=--quick: the plain one and quick tests on it, minutes)
-	$(BIN)/python tools/check_install.py $(ARGS)
+check-install: ## the wheel with every extra in clean environments of each Python here (an hour; ARGS=--quick: the plain one and quick tests on it, minutes)
+	$(PYTHON) tools/check_install.py $(ARGS)
 
 clean: ## remove what make made: .venv, demo, caches
 	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -59,10 +59,12 @@ def test_a_part_that_fails_fails_the_whole_and_the_main_suite_closes_it(checkout
     assert "wheel | WARNING: NOTHING WAS TRIED ON PYTHON 3.12: no such Python here" in end
 
 
-def test_without_an_environment_nothing_is_run(checkout: Path) -> None:
+def test_without_an_environment_no_suite_is_run_and_no_site_built(checkout: Path) -> None:
     done = run(checkout, "setup")
     assert done.returncode == 1
-    assert "passed" not in done.stdout
+    assert "the environment could not be made" in done.stdout
+    assert "7 passed" not in done.stdout
+    assert "docs | " not in done.stdout
 
 
 def test_a_part_can_be_run_alone(checkout: Path) -> None:

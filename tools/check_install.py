@@ -27,7 +27,7 @@ from pathlib import Path
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib
+    from pip._vendor import tomli as tomllib  # nothing has to be installed for this program
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -47,10 +47,9 @@ QUICK_TESTS: dict[tuple[str, ...], str] = {
         signals_clocks sniff_inspect stance_set stats_published sync_gates text_formats unit_doubts units vicon_csv
         visual3d xsens
     """,
-    ("pyxdf",): "export_xdf xdf",
+    ("pyxdf",): "xdf",
     ("openpyxl",): "matlab_excel",
     ("matplotlib",): "plots",
-    ("starlette", "textual"): "monitor_tui",
 }
 """Test files that run on the installed wheel of each Python, by what they need of the `test` extra besides
 ``RUN_TESTS``. Chosen by hand: quick ones of what works without PyTorch, TensorFlow and LiteRT, a minute in all."""
