@@ -33,7 +33,7 @@ def grf(*words: object) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lab") / "lab"
-    request = LabRequest(surface="treadmill", people=2, duration_s=26, gaps=False, insole="adc")
+    request = LabRequest(surface="treadmill", people=2, duration_s=45, gaps=False, insole="adc")
     assert len(list(write_lab(folder, request))) == 2
     return folder / "TABLE.csv"
 
