@@ -49,6 +49,12 @@ def test_many_channels_become_rows_of_colour_with_a_scale_in_their_unit() -> Non
     figure.savefig(io.BytesIO())
 
 
+def test_no_two_lines_look_alike() -> None:
+    (panel,) = recording(np.arange(100) / 100, channels=12).plot().axes
+    looks = [(line.get_color(), line.get_linestyle()) for line in panel.get_lines() if line.get_label() != "missing"]
+    assert len(set(looks)) == len(looks) == 12
+
+
 def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(BadInputError, match=r"pip install 'grfkit\[plot\]'"):

@@ -21,6 +21,8 @@ MOST_LINES = 12
 """More channels than this are drawn as a picture of channel against time: lines and legend would hide each other."""
 MOST_CURVES = 300
 """Windows of a stance set that are drawn singly; of more, evenly chosen ones. Chosen by eye."""
+_COLOURS = 10
+"""Colours of matplotlib's cycle; lines beyond them are dashed, so that no two look alike."""
 _BREAK = 5.0
 """A step of time longer than this many usual ones is drawn as a gap; chosen by hand: a host's stamps jitter less."""
 
@@ -49,8 +51,9 @@ def plot_streams(streams: Mapping[str, xr.Dataset], *, title: str = "") -> Figur
         marks = (gaps, np.full(gaps.size, 0.03), "|")
         panel.plot(*marks, color="C3", transform=panel.get_xaxis_transform(), label="missing" if gaps.size else None)
         if len(rows) <= MOST_LINES:
-            for channel, line in zip(rows, values):
-                panel.plot(time, line, linewidth=0.9, label=channel)
+            for k, (channel, line) in enumerate(zip(rows, values)):
+                style = "-" if k < _COLOURS else "--"
+                panel.plot(time, line, style, color=f"C{k % _COLOURS}", linewidth=0.9, label=channel)
             _legend(panel)
             panel.set_ylabel(f"{name}\n{label}")
         else:
@@ -127,7 +130,7 @@ def _by_unit(data: xr.Dataset) -> dict[str, dict[str, Floats]]:
     Nor do an insole's cells and their sum, which is far larger than each of them.
     """
     if "landmark" in data.coords:
-        return {f"z, {data['position'].attrs.get('units', '')}": _heights(data)}
+        return {f"height z, {data['position'].attrs.get('units', '')}": _heights(data)}
     groups: dict[str, dict[str, Floats]] = {}
     for name, channel in data.data_vars.items():
         if name in ("time_raw", "time_device") or channel.dims != ("time",):
