@@ -16,6 +16,7 @@ from grfkit.calibrate import apply, load, load_insole, load_lag_table, lookup, p
 from grfkit.calibrate.documents import InsoleGeometry, LagEntry, LagTable, PressureCalibration
 from grfkit.calibrate.kinds import KINDS
 from grfkit.calibrate.library import calibration_root, names, schema_files
+from grfkit.calibrate.scale_documents import FootScale, LoadScale
 from grfkit.errors import BadInputError, UnitError
 from grfkit.provenance import Provenance
 from grfkit.records import Channel, Recording, make_recording, make_stream
@@ -237,3 +238,19 @@ def test_documents_that_do_not_fit_are_refused_in_one_line(tmp_path):
 def test_an_insole_whose_extent_is_not_that_of_its_cells_is_refused():
     with pytest.raises(ValidationError, match="foremost cell is at 231 mm"):
         InsoleGeometry(**(load_insole("fsr16_m").document.model_dump() | {"extent_mm": 250.0}))
+
+
+def test_a_second_scale_of_the_same_stream_is_refused(tmp_path):
+    """The first gave N already, and a factor on top of a factor still looks like a force."""
+    recording = apply(insole(), [load(pressure(tmp_path))])
+    cells = {f"cell_{k:02d}": 0.0 for k in range(1, 17)}
+    first = LoadScale(
+        name="first", source="made up for a test", unit_in="N", mass_kg=70, method="strides", n=9, residual_percent=1,
+        load_max_bw=2, feet=(FootScale(stream="insole_left", scale=0.9, rest=cells, error_percent=1.0),),
+    )  # fmt: skip
+    paths = [tmp_path / "first.json", tmp_path / "other.json"]
+    for path, document in zip(paths, (first, first.model_copy(update={"name": "other", "mass_kg": 140.0}))):
+        path.write_text(document.model_dump_json(), encoding="utf-8")
+        apply(recording, [load(path)])
+    with pytest.raises(BadInputError, match="'other': another load_scale was applied to 'insole_left' already"):
+        apply(recording, [load(path) for path in paths])

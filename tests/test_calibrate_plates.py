@@ -14,6 +14,7 @@ import pytest
 from c3d_files import build, real
 from grfkit import read
 from grfkit.calibrate import apply, load
+from grfkit.calibrate import load as load_document
 from grfkit.calibrate.plate_sheet import plates_of_sheet
 from grfkit.cli.calibrate import main
 from grfkit.cli.inspect import main as inspect_main
@@ -193,6 +194,9 @@ def test_a_check_ends_in_a_verdict_and_its_exit_code(
     assert "No fault" not in said
     if verdict == "passed":
         assert "Z pointing down" in lines[0]
+    used = apply(read(check), [load_document(tmp_path / "p.json")])
+    told = [text for text in used.provenance.findings if "ended in a FAULT" in text]
+    assert len(told) == (verdict == "fault")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +12,8 @@ import pandas as pd
 import pytest
 
 from grfkit import BadInputError, Trial, export_trial, read, simulate_trial
+from grfkit.export.ground import ground_axes
+from grfkit.gait.plate_force import PlateForce
 from grfkit.steps.measured import stances_of
 
 
@@ -133,6 +136,15 @@ def test_a_stated_direction_turns_everything_about_the_vertical(home: Path, forw
     np.testing.assert_allclose(got[:, 0], lab_force @ np.asarray(x, dtype=float), atol=2e-6)
     np.testing.assert_allclose(got[:, 1], lab_force[:, 2], atol=2e-6)
     np.testing.assert_allclose(got[:, 2], -lab_force @ np.cross([0, 0, 1], x), atol=2e-6)
+
+
+def test_a_trial_in_the_labs_axes_is_not_turned_once_more() -> None:
+    plate = PlateForce.of("plate_1", lab().streams["reference/plate_1"])
+    turned = {"plate_1": replace(plate, in_lab=True)}
+    np.testing.assert_array_equal(ground_axes(turned, "+x").forward, (1, 0, 0))
+    for forward in ("+y", "-x", "y"):
+        with pytest.raises(BadInputError, match="turned by --forward when it was aligned"):
+            ground_axes(turned, forward)
 
 
 def test_unknown_force_is_refused_or_cut_and_never_zero(home: Path) -> None:

@@ -20,11 +20,15 @@ from .documents import InsoleGeometry, LagTable, PlateCorrection, PressureCalibr
 from .imu_documents import ImuCalibration, calibrated_imu
 from .kinds import AnyDocument
 from .library import Loaded
+from .plate_check import verdict
 from .plate_documents import ForcePlates, with_plates
 from .scale_documents import LoadScale, scaled_load
 from .vertical import FORCES, MOMENTS
 
 _CALIBRATED_PREFIXES = ("cell_", "zone_")
+_ONE_A_STREAM = ("load_scale", "imu_calibration", "cell_calibration")
+"""Kinds that say all of a stream's scale: a second document multiplies or subtracts once more. A pressure calibration
+is of channels, and a second one of the same channels finds them in N."""
 
 
 def apply(recording: Recording, documents: Sequence[Loaded[AnyDocument]]) -> Recording:
@@ -55,6 +59,11 @@ def apply(recording: Recording, documents: Sequence[Loaded[AnyDocument]]) -> Rec
         if isinstance(document, ForcePlates):
             streams, targets = with_plates(streams, document)
             streams |= {name: _with_digest(streams[name], loaded) for name in targets}
+            if document.check is not None and verdict(document.check) == "fault":
+                sentences.append(
+                    f"calibration '{document.name}': its check with a known load ended in a FAULT"
+                    f" ({'; '.join(document.check.failures)}); do not use these forces before the sheet is mended"
+                )
         else:
             targets = _targets(streams, document)
             for name in targets:
@@ -116,6 +125,12 @@ def _refuse_twice(stream: xr.Dataset, name: str, loaded: Loaded[AnyDocument]) ->
     # a gain applied twice still looks like a force, so that nothing later would notice
     if loaded.sha256 in str(stream.attrs.get("calibrations", "")).split():
         raise BadInputError(f"calibration '{loaded.document.name}' was applied to '{name}' already; apply it once")
+    kind = loaded.document.kind
+    if kind in _ONE_A_STREAM and kind in str(stream.attrs.get(BY, "")).split():
+        raise BadInputError(
+            f"calibration '{loaded.document.name}': another {kind} was applied to '{name}' already, and both together"
+            " are neither's; give one of them"
+        )
 
 
 def _applied(stream: xr.Dataset, name: str, document: AnyDocument) -> xr.Dataset:

@@ -72,7 +72,7 @@ def _channel(number: int) -> str:
 
 
 def _fits(stream: xr.Dataset, name: str, document: CellCalibration) -> None:
-    device = str(stream.attrs.get("device", ""))
+    device = str(stream.attrs.get("device", "") or stream.attrs.get("device_id", ""))
     if document.device and device and device != document.device:
         raise BadInputError(
             f"calibration '{document.name}' was measured on '{document.device}', '{name}' is of '{device}'; calibrate"

@@ -79,7 +79,7 @@ def calibrated_imu(stream: xr.Dataset, name: str, document: ImuCalibration) -> x
     UnitError, BadInputError
         If a channel is missing or in another unit, or the sensor is another one.
     """
-    device = str(stream.attrs.get("device", ""))
+    device = str(stream.attrs.get("device", "") or stream.attrs.get("device_id", ""))
     if document.device and device and device != document.device:
         raise BadInputError(
             f"calibration '{document.name}' was measured on '{document.device}', '{name}' is of '{device}'; calibrate"

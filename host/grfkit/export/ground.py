@@ -66,8 +66,8 @@ def ground_axes(plates: dict[str, PlateForce], forward: str) -> Axes:
     Raises
     ------
     BadInputError
-        If there is no plate, the vertical axis is not known, plates differ in it, or the stated axis is none, or is the
-        vertical one.
+        If there is no plate, the vertical axis is not known, plates differ in it, the stated axis is none or is the
+        vertical one, or the trial is in the lab's axes already and another than +x is stated.
     """
     if not plates:
         raise BadInputError("holds no force plate; --to csv, parquet or mat take any stream")
@@ -84,6 +84,11 @@ def ground_axes(plates: dict[str, PlateForce], forward: str) -> Axes:
     stated = up_vector(forward if len(forward) == 2 else f"+{forward}")
     if stated is None or abs(float(stated @ up)) > 0:
         raise ArgumentError("forward", f"is '{forward}', expected a horizontal axis, such as +x or -y")
+    if in_lab and forward not in ("+x", "x"):
+        raise ArgumentError(
+            "forward", f"is '{forward}', and the trial was turned by --forward when it was aligned: walking is +x; leave"
+            " it out"
+        )  # fmt: skip
     return Axes(stated, np.cross(up, stated), up, True)
 
 

@@ -66,7 +66,7 @@ def calibrate_imu(
         + "; the gyro's scale is not measured",
         made_on=made_on,
         stream=chosen,
-        device=device or str(data.attrs.get("device", "")),
+        device=device or str(data.attrs.get("device", "") or data.attrs.get("device_id", "")),
         acc_scale=_three(fit.scale),
         acc_bias_m_s2=_three(fit.bias_m_s2),
         gyro_bias_rad_s=None if bias is None else _three(bias),
