@@ -86,9 +86,9 @@ def ground_axes(plates: dict[str, PlateForce], forward: str) -> Axes:
         raise ArgumentError("forward", f"is '{forward}', expected a horizontal axis, such as +x or -y")
     if in_lab and forward not in ("+x", "x"):
         raise ArgumentError(
-            "forward", f"is '{forward}', and the trial was turned by --forward when it was aligned: walking is +x; leave"
-            " it out"
-        )  # fmt: skip
+            "forward",
+            f"is '{forward}', and the trial was turned by --forward when it was aligned: walking is +x; leave it out",
+        )
     return Axes(stated, np.cross(up, stated), up, True)
 
 
