@@ -15,7 +15,7 @@ from grfkit.sync.clock_map import DeviceAlignment
 from grfkit.sync.known_device import KnownDevice, Shown, known_device, shown_at
 from grfkit.sync.matching import Matches, match
 from grfkit.sync.rhythm import Rhythm, rhythm
-from grfkit.sync.score import jitter_table, match_and_score
+from grfkit.sync.score import jitter_table, match_and_score, telling_times
 from grfkit.sync.search import Limits, search
 from grfkit.sync.session_known import held, with_known_devices
 
@@ -44,7 +44,8 @@ def _laps(seed: int, *, passes: int = 6, gain: float = 3.0, jitter_s: float = 0.
 def _shown(seed: int, **options: Any) -> Shown:
     reference, device = _laps(seed, **options)
     at = match(reference, device, np.asarray([0.0]))
-    return shown_at(reference, device, at, 0, jitter_table(reference, at)[:, 0])
+    telling = at.inlier & telling_times(reference)
+    return shown_at(reference, device, at, 0, jitter_table(reference, telling, at.residual_s)[:, 0])
 
 
 def _margin(seed: int, known: KnownDevice | None) -> float:

@@ -10,6 +10,7 @@ from ..errors import BadInputError
 from ..units import parse_unit, require
 from .cell_documents import CellCalibration, CellLaw
 from .cell_laws import FittedLaw, ahead_of_play, force_of
+from .same_device import refuse_other_device
 
 BEYOND_SHARE = 0.05
 """Share of the range a law was fitted to by which a value may exceed it; chosen by hand: a curve bends little there."""
@@ -72,12 +73,7 @@ def _channel(number: int) -> str:
 
 
 def _fits(stream: xr.Dataset, name: str, document: CellCalibration) -> None:
-    device = str(stream.attrs.get("device", "") or stream.attrs.get("device_id", ""))
-    if document.device and device and device != document.device:
-        raise BadInputError(
-            f"calibration '{document.name}' was measured on '{document.device}', '{name}' is of '{device}'; calibrate"
-            " this insole"
-        )
+    refuse_other_device(stream, name, document.name, document.device, what="insole")
     has = {str(c) for c in stream.data_vars if str(c).startswith("cell_")}
     numbers = [c.number for c in document.cells] + [c.number for c in document.out_of_use]
     expected = {_channel(number) for number in numbers}

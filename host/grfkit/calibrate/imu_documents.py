@@ -12,6 +12,7 @@ from ..errors import BadInputError
 from ..provenance import InputFile
 from ..units import require
 from .documents import Document
+from .same_device import refuse_other_device
 
 AXES = ("x", "y", "z")
 Vector = tuple[float, float, float]
@@ -79,12 +80,7 @@ def calibrated_imu(stream: xr.Dataset, name: str, document: ImuCalibration) -> x
     UnitError, BadInputError
         If a channel is missing or in another unit, or the sensor is another one.
     """
-    device = str(stream.attrs.get("device", "") or stream.attrs.get("device_id", ""))
-    if document.device and device and device != document.device:
-        raise BadInputError(
-            f"calibration '{document.name}' was measured on '{document.device}', '{name}' is of '{device}'; calibrate"
-            " this sensor"
-        )
+    refuse_other_device(stream, name, document.name, document.device, what="sensor")
     changed: xr.Dataset = stream.copy()
     changed.attrs = dict(stream.attrs) | ({"axes": document.axes} if document.axes != "sensor" else {})
     turn = np.asarray(document.turn)

@@ -219,10 +219,9 @@ def predict(
     check_unseen(model.spec, data, leaks)
     check_compatible(model.spec, data)
     scaler = model.spec.scaler
-    limits, asked, shift = model.spec.limits, data, None
-    if limits is not None:
-        data, shift = limits.put_right(data)
-    windows = Windows(data, scaler.channels, scaler.statics, (), memory_mb=0)
+    limits = model.spec.limits
+    put_right, shift = (data, None) if limits is None else limits.put_right(data)
+    windows = Windows(put_right, scaler.channels, scaler.statics, (), memory_mb=0)
     # not of its parameters: kernel ridge and mean curves have none
     device = next(iter(model.network.state_dict().values())).device
     model.network.eval()
@@ -238,8 +237,7 @@ def predict(
             parts.append(values)
     forces = np.concatenate(parts)
     if shift is not None and shift.any():
-        forces = laid_back(forces, asked, shift)
-    data = asked
+        forces = laid_back(forces, data, shift)
     if balanced and model.spec.balance is not None:
         forces, _ = model.spec.balance.applied(forces, data, scaler.axes)
     return forces

@@ -80,13 +80,9 @@ def _interval(pair: Mapping[str, Any]) -> str:
     return f"{signed(pair['mean'], 2)} ({signed(pair['low'], 2)} to {signed(pair['high'], 2)})"
 
 
-def _p(value: float | None) -> str:
-    return p_value(value)
-
-
 def _contrast(name: str, pair: Mapping[str, Any]) -> tuple[str, list[str]]:
     p = pair["p"] if pair["p_holm"] is None else pair["p_holm"]
-    return name, [_interval(pair), f"{pair['better']} of {pair['n']}", _p(p)]
+    return name, [_interval(pair), f"{pair['better']} of {pair['n']}", p_value(p)]
 
 
 def _help(row: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -94,7 +90,7 @@ def _help(row: Mapping[str, Any]) -> tuple[str, list[str]]:
     pairs = [
         f"{_interval(row[part])}, {row[part]['better']} of {row[part]['n']}" for part in ("given", "true", "presence")
     ]
-    return row["network"], [row["word"], fixed(row["without"], 2), *pairs, _p(row["p_holm"]), seen]
+    return row["network"], [row["word"], fixed(row["without"], 2), *pairs, p_value(row["p_holm"]), seen]
 
 
 def _rank(row: Mapping[str, Any], seeds: int) -> tuple[str, list[str]]:

@@ -10,6 +10,7 @@ import xarray as xr
 from ..arrays import Floats
 from ..calibrate.imu_documents import AXES, ImuCalibration, RestPosition, Vector
 from ..calibrate.imu_fit import find_rests, fit_acc
+from ..calibrate.same_device import stated_device
 from ..errors import BadInputError
 from ..gait.shoe_axes import shoe_axes
 from ..io import read
@@ -66,7 +67,7 @@ def calibrate_imu(
         + "; the gyro's scale is not measured",
         made_on=made_on,
         stream=chosen,
-        device=device or str(data.attrs.get("device", "") or data.attrs.get("device_id", "")),
+        device=device or stated_device(data),
         acc_scale=_three(fit.scale),
         acc_bias_m_s2=_three(fit.bias_m_s2),
         gyro_bias_rad_s=None if bias is None else _three(bias),

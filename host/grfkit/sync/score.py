@@ -200,12 +200,17 @@ def _treadmill_times(matches: Matches, beat: Rhythm) -> Floats:
     return np.asarray(gain + np.minimum(lost, -1.0) * astray)
 
 
-def jitter_table(reference: Contacts, matches: Matches) -> Floats:
-    """Return the log-likelihood of the residuals by each jitter of the grid, shape (grid, K), but for a constant."""
-    inlier = _telling(reference, matches)
+def jitter_table(reference: Contacts, telling: NDArray[np.bool_], residual_s: Floats) -> Floats:
+    """Return the log-likelihood of the residuals by each jitter of the grid, shape (grid, K), but for a constant.
+
+    Parameters
+    ----------
+    telling, residual_s
+        Shape (K, contacts): which matches tell a time (:func:`telling_times`), and by how much each is off (s).
+    """
     starts = np.flatnonzero(np.diff(reference.onset_s, prepend=-np.inf) > PASS_GAP_S)
-    u = np.where(inlier, np.nan_to_num(matches.residual_s), 0.0)
-    count = np.add.reduceat(inlier.astype(np.float64), starts, axis=1)
+    u = np.where(telling, np.nan_to_num(residual_s), 0.0)
+    count = np.add.reduceat(telling.astype(np.float64), starts, axis=1)
     total = np.add.reduceat(u, starts, axis=1)
     squares = np.add.reduceat(u**2, starts, axis=1)
     within = squares - total**2 / np.maximum(count, 1)
@@ -220,16 +225,16 @@ def jitter_table(reference: Contacts, matches: Matches) -> Floats:
     return np.stack(terms)
 
 
-def _telling(reference: Contacts, matches: Matches) -> NDArray[np.bool_]:
-    """Return which matches tell a time: part of a foot is felt late, and such a hit tells none."""
-    return np.asarray(matches.inlier & ~partial_hits(reference))
+def telling_times(reference: Contacts) -> NDArray[np.bool_]:
+    """Return which contacts tell a time: part of a foot is felt late, and such a hit tells none."""
+    return np.asarray(~partial_hits(reference))
 
 
 def _plates_times(reference: Contacts, matches: Matches, beat: Rhythm, known: KnownDevice | None) -> Floats:
     """Return the marginal likelihood of the residuals, pass by pass, over a grid of jitter SDs."""
-    tells = ~partial_hits(reference)
-    inlier = _telling(reference, matches)
-    table = jitter_table(reference, matches)
+    tells = telling_times(reference)
+    inlier = matches.inlier & tells
+    table = jitter_table(reference, inlier, matches.residual_s)
     chances = np.full(len(table), -np.log(len(table))) if known is None else known.jitter
     # the mean of likelihoods over the grid, taken from its largest so that no exponential underflows
     table = table + chances[:, None]

@@ -15,7 +15,7 @@ from .candidates import candidate_offsets, surprise_nats
 from .known_device import KnownDevice, Shown, shown_at
 from .matching import RATE_PRIOR_PPM, Matches
 from .rhythm import Rhythm, rhythm
-from .score import SWAPPED, Scores, jitter_table, match_and_score
+from .score import SWAPPED, Scores, jitter_table, match_and_score, telling_times
 
 NEIGHBOURS = 3
 """Steps to either side of the winner that are always looked at; the reference design."""
@@ -245,5 +245,7 @@ def _winner(
 
 
 def _shown(reference: Contacts, device: Contacts, matches: Matches, best: int) -> Shown:
-    jitter = jitter_table(reference, matches)[:, best]
+    """Return what the winner shows of the device; the other candidates' jitter is not needed again."""
+    telling = matches.inlier[best : best + 1] & telling_times(reference)
+    (jitter,) = jitter_table(reference, telling, matches.residual_s[best : best + 1]).T
     return shown_at(reference, device, matches, best, jitter)
