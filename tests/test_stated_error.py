@@ -14,6 +14,7 @@ from grfkit.estimation.source import NOT_STATED
 from grfkit.estimation.stated_error import StatedError, stated_error
 from grfkit.estimation.types import Estimate
 from grfkit.learn.packaged import model_folder
+from grfkit.learn.training_range import Departure
 from grfkit.provenance import InputFile, Provenance
 
 
@@ -82,5 +83,8 @@ def test_the_first_words_of_a_report_are_the_error_that_was_measured_and_on_what
     drawn = estimate_report(replace(made, findings=("trained on RENDERED films",)), None, ()).headline
     assert drawn.endswith("all on rendered films: how far off it is on a real one nobody knows")
     assert "nobody knows" in estimate_report(_estimate(None), None, ()).headline
+    beyond = (Departure("speed_m_s", 9.0, 2.0, 4.0, "faster than anybody in training"),)
+    unlike = estimate_report(replace(made, outside=beyond), None, ()).headline
+    assert unlike == f"OUTSIDE TRAINING, so that its error here is not known. {measured} 0.068 to 0.093)"
     leak = estimate_report(replace(made, leaks=("training: a",)), None, ())
     assert (leak.verdict, leak.headline.split(":")[0]) == ("refused", "Do not use it to judge the model")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..arrays import Floats
+from ..learn.training_range import OUTSIDE
 from ..records import Trial
 from ..report.estimate_page import CurveOverMeasured, EstimateReport, KeyPicture
 from ..report.headline import CONTACTS_BY, NAMES
@@ -84,8 +85,9 @@ def _headline(estimate: Estimate) -> str:
     mean, low, high = errors[axis]
     # a model of drawn films says so in its findings: its people left out were drawn, too
     drawn = any("rendered" in text.lower() for text in estimate.findings)
+    unlike = f"{OUTSIDE}, so that its error here is not known. " if estimate.outside else ""
     return (
-        f"On {count(stated.people, 'person', 'people')} left out of its training the model was off by"
+        f"{unlike}On {count(stated.people, 'person', 'people')} left out of its training the model was off by"
         f" {fixed(mean, 3)} BW, {NAMES.get(axis, axis)} (RMSE; 95 % interval {fixed(low, 3)} to {fixed(high, 3)})"
         f"{', all on rendered films: how far off it is on a real one nobody knows' if drawn else ''}"
     )
