@@ -13,7 +13,11 @@ PACKAGES := chromium clang cmake gcc gcc-arm-none-eabi libclang-rt-dev picolibc-
 # First and by itself, so that an index that offers a CPU build is asked before anything pulls in a GPU's.
 TORCH ?= torch==2.13.0
 H5PY := h5py==3.16.0
+# of twenty thousand files a few thousand are ever imported: each is compiled when it is
+QUIETLY := --quiet --disable-pip-version-check --no-compile
 
+# hundreds of processes import the same modules: what one compiled the others read, also where the shell forbids it
+unexport PYTHONDONTWRITEBYTECODE
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
@@ -35,11 +39,11 @@ $(STAMP): pyproject.toml $(CONSTRAINTS) $(WHEELS)
 	    apt-get update -qq </dev/null && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv </dev/null; \
 	  else echo "the Debian package python3-venv is missing; install it: sudo apt-get install python3-venv" >&2; exit 1; fi; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) '$(TORCH)'
-	test -z "$(WHEELS)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(WHEELS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,train,stats,quantize]'
+	$(BIN)/python -m pip install $(QUIETLY) $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) '$(TORCH)'
+	test -z "$(WHEELS)" || $(BIN)/python -m pip install $(QUIETLY) --no-deps --require-hashes -r $(WHEELS)
+	$(BIN)/python -m pip install $(QUIETLY) $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[test,train,stats,quantize]'
 	# the same trial gives the same bytes from h5py 3.15 on; TensorFlow asks for an older one, and does not use it here
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(H5PY)'
+	$(BIN)/python -m pip install $(QUIETLY) --no-deps '$(H5PY)'
 	@touch $@
 
 # Debian's packages, where this may install them; else what is missing is said, and tests that need it are skipped.
@@ -80,8 +84,8 @@ layers: $(STAMP)
 
 # What the site needs, and the extras that its executed pages use.
 $(VENV)/.docs: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[docs]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(H5PY)'
+	$(BIN)/python -m pip install $(QUIETLY) $(if $(CONSTRAINTS),-c $(CONSTRAINTS)) -e '.[docs]'
+	$(BIN)/python -m pip install $(QUIETLY) --no-deps '$(H5PY)'
 	@touch $@
 
 docs: $(VENV)/.docs ## the documentation site in build/site: pages run, links and spelling checked, warnings are errors (minutes)

@@ -373,7 +373,7 @@ def works(place: Place, extra: str) -> None:
 
 def pip(place: Place, *what: str) -> None:
     """Install something; what has no wheel for this Python is named."""
-    quiet = ("-q", "--disable-pip-version-check", "--only-binary", ":all:")
+    quiet = ("-q", "--disable-pip-version-check", "--no-compile", "--only-binary", ":all:")
     try:
         place.run("python", "-m", "pip", "install", *quiet, *what)
     except Failed as failed:

@@ -54,12 +54,14 @@ def cut_for_training(
     BadInputError
         As :func:`~grfkit.dataset.windows.cut_windows`.
     """
-    if decide and request.kinds == KINDS and _film_alone(trials[0]):
+    first = trials[0] if isinstance(trials[0], Trial) else Trial.from_netcdf(trials[0])
+    if decide and request.kinds == KINDS and _film_alone(first):
         return cut_windows(trials, film_request(request), calibrations=calibrations)
-    if decide and request.kinds == KINDS and _shoes_of_walkers(trials):
+    if decide and request.kinds == KINDS and _shoes_of_walkers([first, *trials[1:]]):
         return _with_finding(cut_windows(trials, shoes_request(request), calibrations=calibrations), _SHOES)
     insoles = "insole" in request.kinds and not request.mapping
-    if not insoles or request.cells == "relative" or not _counts(trials[0], calibrations):
+    stem = "trial" if isinstance(trials[0], Trial) else Path(trials[0]).stem
+    if not insoles or request.cells == "relative" or not _counts(first, stem, calibrations):
         return cut_windows(trials, request, calibrations=calibrations)
     if not decide:
         return _with_finding(
@@ -161,10 +163,9 @@ def cut_of(data: StanceSet, request: CutRequest) -> CutRequest:
     return replace(request, cells=cells_in([str(unit) for unit in data.data["unit"].values]))
 
 
-def _film_alone(trial: Trial | PathLike) -> bool:
+def _film_alone(trial: Trial) -> bool:
     """Return whether a trial has a film and nothing worn."""
-    opened = trial if isinstance(trial, Trial) else Trial.from_netcdf(trial)
-    kinds = {str(s.attrs.get("kind")) for s in opened.streams.values()}
+    kinds = {str(s.attrs.get("kind")) for s in trial.streams.values()}
     return "keypoints" in kinds and not kinds & set(KINDS)
 
 
@@ -184,14 +185,10 @@ def _shoes_of_walkers(trials: Sequence[Trial | PathLike]) -> bool:
     return False
 
 
-def _counts(trial: Trial | PathLike, calibrations: Sequence[PathLike]) -> bool:
-    """Return whether a trial has cells in counts, once it is calibrated."""
-    opened = trial if isinstance(trial, Trial) else Trial.from_netcdf(trial)
-    if calibrations:
-        opened = TrialCalibration(calibrations).applied(
-            opened, "trial" if isinstance(trial, Trial) else Path(trial).stem
-        )
-    insoles = [s for s in opened.streams.values() if s.attrs.get("kind") == "insole"]
+def _counts(trial: Trial, name: str, calibrations: Sequence[PathLike]) -> bool:
+    """Return whether a trial of this name has cells in counts, once it is calibrated."""
+    calibrated = TrialCalibration(calibrations).applied(trial, name) if calibrations else trial
+    insoles = [s for s in calibrated.streams.values() if s.attrs.get("kind") == "insole"]
     return any(s[c].attrs.get("units") == COUNTS for s in insoles for c in map(str, s) if is_cell(c))
 
 
