@@ -41,10 +41,10 @@ COMMANDS = tuple(PROJECT["scripts"])
 QUICK_TESTS: dict[tuple[str, ...], str] = {
     (): """
         c3d c3d_broken c3d_counts calibrate calibrate_imu calibrate_plates calibrate_refusals contacts delsys
-        device_clock device_profile device_recording_file direction fetch_recordings filters foot_to_lab foreign_files
-        free_moment gait_causal gait_contacts gait_loading gait_stances gaps hostile_text insole_centre knee_alignment
+        device_profile device_recording_file fetch_recordings filters foot_to_lab foreign_files
+        free_moment gait_causal gait_contacts gait_loading gaps hostile_text insole_centre knee_alignment
         loadsol moment_unit opensim_write plates records report report_newcomer sensor_text session_clock
-        signals_clocks sniff_inspect stance_set stats_published sync_gates text_formats unit_doubts units vicon_csv
+        signals_clocks sniff_inspect stance_set stats_published text_formats unit_doubts units vicon_csv
         visual3d xsens
     """,
     ("pyxdf",): "xdf",
