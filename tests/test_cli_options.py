@@ -237,3 +237,31 @@ def in_a_shell(program: str, env: dict[str, str], *words: str) -> str:
     )  # fmt: skip
     assert done.stderr == ""
     return done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "grf-estimate m a.csv b.csv --side left --side right --out x.nc",
+        "grf-estimate m a.csv --mass-kg 70 --out x.nc --mass-kg=71",
+        "grf-calibrate lag a.csv --side left --side right --out d.toml",
+    ],
+)
+def test_a_fact_that_is_stated_twice_is_not_taken_for_all_files(
+    words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run(words, capsys)
+    assert (code, out) == (2, "")
+    assert re.search(r": --(side|mass-kg) is given 2 times, and the last would hold for all files: say it once", err)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_of_several_values_and_those_that_state_no_fact_are_given_as_often_as_wanted(
+    capsys: pytest.CaptureFixture[str], trial: Path
+) -> None:
+    words = f"grf-sync --reference {trial} --wearable {trial} --side left --side right --surface treadmill --out o.nc"
+    code, _, err = run(words, capsys)
+    assert code == 2
+    assert "times" not in err
+    assert run(f"grf-inspect {trial} -q -q", capsys)[0] == 0
