@@ -17,6 +17,7 @@ from grfkit.cli import common, completions
 from grfkit.cli.command_names import COMMANDS
 from grfkit.cli.shared_options import add_shared_options
 from grfkit.documents import toml_document
+from grfkit.errors import BadInputError
 from grfkit.simulate.lab import simulate_trial
 
 
@@ -245,6 +246,10 @@ def in_a_shell(program: str, env: dict[str, str], *words: str) -> str:
         "grf-estimate m a.csv b.csv --side left --side right --out x.nc",
         "grf-estimate m a.csv --mass-kg 70 --out x.nc --mass-kg=71",
         "grf-calibrate lag a.csv --side left --side right --out d.toml",
+        "grf-estimate m a.csv --slope-percent 0 --slope-percent 4 --out x.nc",
+        "grf-estimate m a.csv b.csv --column-map a.toml --column-map b.toml --out x.nc",
+        "grf-sync --reference a.c3d --reference b.c3d --wearable c.csv --surface treadmill --out x.nc",
+        "grf-monitor --mass left=70 --mass 71",
     ],
 )
 def test_a_fact_that_is_stated_twice_is_not_taken_for_all_files(
@@ -253,11 +258,12 @@ def test_a_fact_that_is_stated_twice_is_not_taken_for_all_files(
     monkeypatch.chdir(tmp_path)
     code, out, err = run(words, capsys)
     assert (code, out) == (2, "")
-    assert re.search(r": --(side|mass-kg) is given 2 times, and the last would hold for all files: say it once", err)
+    option = r"--(side|mass-kg|slope-percent|column-map|reference|mass)"
+    assert re.search(rf": {option} is given 2 times, and the last would hold for all files: say it once", err)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_options_of_several_values_and_those_that_state_no_fact_are_given_as_often_as_wanted(
+def test_options_of_several_values_and_flags_are_given_as_often_as_wanted(
     capsys: pytest.CaptureFixture[str], trial: Path
 ) -> None:
     words = f"grf-sync --reference {trial} --wearable {trial} --side left --side right --surface treadmill --out o.nc"
@@ -265,3 +271,18 @@ def test_options_of_several_values_and_those_that_state_no_fact_are_given_as_oft
     assert code == 2
     assert "times" not in err
     assert run(f"grf-inspect {trial} -q -q", capsys)[0] == 0
+
+
+def test_compare_that_names_nothing_is_still_all(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for words in ("--compare", "--compare --json"):
+        code, _, err = run(f"grf-evaluate {tmp_path / 'nowhere'} {words}", capsys)
+        assert code == 2
+        assert "nowhere: does not exist" in err
+
+
+def test_a_line_that_is_being_completed_may_repeat_an_option() -> None:
+    command = add_shared_options(typer.main.get_command(import_module("grfkit.cli.estimate").app))
+    words = ["m", "a.csv", "--side", "left", "--side", "right"]
+    assert command.make_context("grf-estimate", list(words), resilient_parsing=True).params["side"] is not None
+    with pytest.raises(BadInputError, match="--side is given 2 times"):
+        command.make_context("grf-estimate", list(words))

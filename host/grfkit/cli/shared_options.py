@@ -85,35 +85,37 @@ def add_shared_options(command: Any, *, subcommand: bool = False) -> Any:
     if own:
         shared += _with_files(command, own)
     command.params.extend(shared)
-    if not getattr(command, "commands", {}):
-        _refuse_facts_stated_twice(command)
+    _refuse_second_values(command)
     for inner in getattr(command, "commands", {}).values():
         add_shared_options(inner, subcommand=True)
     return command
 
 
-def _refuse_facts_stated_twice(command: Any) -> None:
-    """Make a command refuse a fact of its recordings that is stated twice: the last would be taken for all of them."""
-    parse = command.parse_args
+def _refuse_second_values(command: Any) -> None:
+    """Make a command refuse an option of one value that is given twice: the last would be taken without a word."""
+    make = command.make_parser
 
-    def parse_args(context: Any, arguments: list[str]) -> Any:
-        *_, stated = command.make_parser(context).parse_args(args=list(arguments))
-        for param in stated:
-            once = param.param_type_name == "option" and not param.multiple
-            if once and param.name in _FACTS and stated.count(param) > 1:
-                raise BadInputError(
-                    f"{param.opts[0]} is given {stated.count(param)} times, and the last would hold for all files: "
-                    f"say it once, and give files that differ in it one at a time{_IN_TURN.get(param.name, '')}"
-                )
-        return parse(context, arguments)
+    def make_parser(context: Any) -> Any:
+        parser = make(context)
+        parse = parser.parse_args
 
-    command.parse_args = parse_args
+        def parse_args(args: list[str]) -> Any:
+            values, rest, given = parse(args)
+            # a line that is being completed is not finished
+            for param in () if context.resilient_parsing else given:
+                one = param.param_type_name == "option" and not (param.multiple or param.is_flag or param.count)
+                if one and given.count(param) > 1:
+                    in_turn = " (grf-sync --side takes one for each wearable)" if param.name == "side" else ""
+                    raise BadInputError(
+                        f"{param.opts[0]} is given {given.count(param)} times, and the last would hold for all files: "
+                        f"say it once, and give files that differ in it one at a time{in_turn}"
+                    )
+            return values, rest, given
 
+        parser.parse_args = parse_args
+        return parser
 
-_FACTS = ("mass_kg", "near_side", "participant", "rate_hz", "side", "speed_m_s", "surface")
-"""Options that state what a recording does not say of itself."""
-_IN_TURN = {"side": " (grf-sync --side takes one for each wearable)"}
-"""What to do about one of them besides."""
+    command.make_parser = make_parser
 
 
 def _with_files(command: Any, own: list[Any]) -> list[Any]:

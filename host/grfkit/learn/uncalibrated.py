@@ -54,14 +54,17 @@ def cut_for_training(
     BadInputError
         As :func:`~grfkit.dataset.windows.cut_windows`.
     """
+    usual = decide and request.kinds == KINDS
+    insoles = "insole" in request.kinds and not request.mapping and request.cells != "relative"
+    if not (usual or insoles):
+        return cut_windows(trials, request, calibrations=calibrations)
     first = trials[0] if isinstance(trials[0], Trial) else Trial.from_netcdf(trials[0])
-    if decide and request.kinds == KINDS and _film_alone(first):
+    if usual and _film_alone(first):
         return cut_windows(trials, film_request(request), calibrations=calibrations)
-    if decide and request.kinds == KINDS and _shoes_of_walkers([first, *trials[1:]]):
+    if usual and _shoes_of_walkers([first, *trials[1:]]):
         return _with_finding(cut_windows(trials, shoes_request(request), calibrations=calibrations), _SHOES)
-    insoles = "insole" in request.kinds and not request.mapping
     stem = "trial" if isinstance(trials[0], Trial) else Path(trials[0]).stem
-    if not insoles or request.cells == "relative" or not _counts(first, stem, calibrations):
+    if not insoles or not _counts(first, stem, calibrations):
         return cut_windows(trials, request, calibrations=calibrations)
     if not decide:
         return _with_finding(
