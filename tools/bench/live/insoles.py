@@ -58,7 +58,8 @@ def insoles(*options: str) -> Iterator[Program]:
         port = int(listener.getsockname()[1])
     with tempfile.TemporaryDirectory() as folder:
         truth = Path(folder) / "truth.json"
-        command = [sys.executable, "-m", "grfkit.cli.simulate", "insole", "--json", "--duration-s", "20"]
+        command = [sys.executable, "-m", "grfkit.cli.simulate", "insole", "--json"]
+        command += [] if "--duration-s" in options else ["--duration-s", "20"]
         command += ["--hci", f"tcp-server:127.0.0.1:{port}", "--truth", str(truth), *options]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
