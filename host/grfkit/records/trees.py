@@ -20,6 +20,7 @@ from ..errors import BadInputError
 from ..provenance import SCHEMA_VERSION, Provenance
 from .clock import ClockMap
 from .netcdf import check_sealed, netcdf_file
+from .read_h5 import NotKnownError, read_h5_tree
 from .streams import StreamKind
 
 if TYPE_CHECKING:
@@ -373,14 +374,22 @@ def read_tree(path: PathLike) -> xr.DataTree:
     path = as_path(path, what="a netCDF4 file")
     note = check_sealed(path)
     try:
-        with xr.open_datatree(path, engine="h5netcdf", decode_times=False) as tree:
-            loaded: xr.DataTree = tree.load()
+        loaded = _loaded(path)
     except Exception as error:
         raise not_netcdf(path, error) from error
     if "artefact" not in loaded.attrs:
         raise BadInputError(f"{path}: is netCDF4 but was not written by grfkit")
     loaded.attrs = noted(loaded.attrs, note)
     return loaded
+
+
+def _loaded(path: Path) -> xr.DataTree:
+    try:
+        return read_h5_tree(path)
+    except NotKnownError:
+        with xr.open_datatree(path, engine="h5netcdf", decode_times=False) as tree:
+            loaded: xr.DataTree = tree.load()
+        return loaded
 
 
 def noted(attrs: dict[Any, Any], note: str) -> dict[Any, Any]:
