@@ -65,6 +65,14 @@ def test_a_tree_is_read_as_xarray_reads_it(tmp_path: Path) -> None:
     assert all(isinstance(v.data, np.ndarray) for node in ours.subtree for v in node.variables.values())
 
 
+def test_a_name_that_another_program_gave_as_text_hides_no_variable(tmp_path: Path) -> None:
+    path = tmp_path / "tree.nc"
+    _tree().to_netcdf(path, engine="h5netcdf")
+    with h5py.File(path, "r+") as file:
+        file["insole/force"].attrs["NAME"] = "force of the sole"
+    assert read_h5_tree(path).identical(_by_xarray(path))
+
+
 def _scale_gone(file: h5py.File) -> None:
     file.create_dataset("bare", data=np.arange(3.0))
 

@@ -1,8 +1,8 @@
 """A netCDF4 tree read through h5py at once.
 
-xarray's own way through h5netcdf looks up the dimensions of each variable some forty times, and each time the variable
-by its name in the file: a second for a trial of 500 variables, against a few hundredths for its numbers. Here a file's
-groups are gone through once and xarray decodes what was read. What this does not know, it leaves to xarray.
+xarray's own way through h5netcdf looks up the dimensions of each variable again and again, each time by its name in the
+file, which costs more than the numbers do. Here a file's groups are gone through once and xarray decodes what was read.
+What this does not know, it leaves to xarray.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ def read_h5_tree(path: Path) -> xr.DataTree:
     """
     nodes: dict[str, xr.Dataset] = {}
     with h5py.File(path, "r") as file:
-        _read_group(file, file, "/", nodes)
+        _read_group(file, "/", nodes)
     tree: xr.DataTree = xr.DataTree.from_dict(nodes)
     return tree
 
 
-def _read_group(file: h5py.File, group: h5py.Group, path: str, nodes: dict[str, xr.Dataset]) -> None:
+def _read_group(group: h5py.Group, path: str, nodes: dict[str, xr.Dataset]) -> None:
     """Add a group's dataset to ``nodes`` by its path, then those of the groups in it."""
     variables: dict[str, xr.Variable] = {}
     inside: dict[str, h5py.Group] = {}
@@ -63,17 +63,18 @@ def _read_group(file: h5py.File, group: h5py.Group, path: str, nodes: dict[str, 
             raise NotKnownError(f"{path}{name}: a {type(item).__name__}")
         elif not _is_only_length(item):
             values, encoding = _values(item)
-            variables[name] = xr.Variable(_dimensions(file, item, name), values, _attributes(item), encoding)
+            variables[name] = xr.Variable(_dimensions(group, item, name), values, _attributes(item), encoding)
     nodes[path] = xr.decode_cf(xr.Dataset(variables, attrs=_attributes(group)), decode_times=False).load()
     for name, child in inside.items():
-        _read_group(file, child, f"{path.rstrip('/')}/{name}", nodes)
+        _read_group(child, f"{path.rstrip('/')}/{name}", nodes)
 
 
 def _is_only_length(data: h5py.Dataset) -> bool:
-    return "NAME" in data.attrs and bytes(data.attrs["NAME"]).startswith(_ONLY_LENGTH)
+    name = data.attrs.get("NAME")
+    return isinstance(name, bytes) and name.startswith(_ONLY_LENGTH)
 
 
-def _dimensions(file: h5py.File, data: h5py.Dataset, name: str) -> tuple[str, ...]:
+def _dimensions(group: h5py.Group, data: h5py.Dataset, name: str) -> tuple[str, ...]:
     """Return the names of a variable's dimensions: its own, where it is one; else those of the scales it refers to."""
     if name.startswith("_nc4_non_coord_"):
         raise NotKnownError(f"{name}: a variable of a dimension's name that is not along it")
@@ -83,7 +84,7 @@ def _dimensions(file: h5py.File, data: h5py.Dataset, name: str) -> tuple[str, ..
         scales = data.attrs["DIMENSION_LIST"]
         if not all(len(references) == 1 for references in scales):
             raise NotKnownError(f"{name}: an axis without a dimension, or with several")
-        return tuple(str(file[references[0]].name).rsplit("/", 1)[-1] for references in scales)
+        return tuple(str(group[references[0]].name).rsplit("/", 1)[-1] for references in scales)
     if data.ndim == 1 and data.attrs.get("CLASS") == b"DIMENSION_SCALE":
         return (name,)
     raise NotKnownError(f"{name}: axes without dimensions")
